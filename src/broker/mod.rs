@@ -1,0 +1,1 @@
+//! MQTT doors for the piles.

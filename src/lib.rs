@@ -1,0 +1,39 @@
+//! The controller of an EV charging site.
+//!
+//! Piles connect to the site's own MQTT doors; what they report becomes *entries* in an SQLite
+//! ledger and, only after these are on disk, *commands* to the outside. The whole of the
+//! decisions is one pure function, [`site::Site::step`]; everything else adapts one outside
+//! thing and decides nothing.
+//!
+//! # Rooms, in reading order
+//!
+//! | floor | room | what it holds |
+//! |---|---|---|
+//! | 0 | [`domain`] | the nouns: no IO, no clock, no wire numbers |
+//! | 1 | [`protocol`] | bytes to messages to domain and back; pure |
+//! | 2 | [`site`] | the decisions; pure |
+//! | 3 | [`ledger`] [`broker`] [`uplink`] [`clock`] [`status`] | shells, one outside thing each |
+//! | 4 | [`service`] | config, the heart's loop, supervision |
+//! | 5 | [`cli`], [`peers`] | commands; simulated piles and backend |
+//!
+//! A room imports only rooms on lower floors; `tests/layers.rs` holds the line.
+//!
+//! # What always holds
+//!
+//! 1. An order that a pile was answered for is in the ledger, synced.
+//! 2. An order settles once, and every copy of it that leaves carries the same id and payload.
+//! 3. Nothing leaves before the entries of its step are committed.
+//! 4. Every queue, table and retry has a named limit.
+
+pub mod broker;
+pub mod cli;
+pub mod clock;
+pub mod domain;
+pub mod ledger;
+pub mod peers;
+pub mod protocol;
+pub mod service;
+pub mod site;
+pub mod status;
+pub mod sys;
+pub mod uplink;

@@ -1,0 +1,7 @@
+//! The `sitepilot` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sitepilot::cli::run(std::env::args_os())
+}

@@ -1,0 +1,1 @@
+//! Simulated peers: piles and backend.

@@ -1,0 +1,3 @@
+//! The charging-station protocol over MQTT, revisions 1.0 and 1.10.
+
+pub mod wire;

@@ -1,0 +1,3 @@
+//! Bytes to messages to domain and back; pure. Only `protocol::x` knows wire `x`.
+
+pub mod charger;

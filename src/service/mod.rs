@@ -1,0 +1,1 @@
+//! Config, the loop, supervision.

@@ -1,0 +1,1 @@
+//! Read-only snapshot over HTTP, and the control socket.
