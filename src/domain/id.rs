@@ -235,7 +235,7 @@ impl fmt::Debug for OrderId {
 }
 
 /// Position of an order in the ledger: the order of recording, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderSeq(pub u64);
 
 /// One connection of a pile to the doors; never reused while the controller runs.
@@ -256,5 +256,5 @@ pub struct RequestId {
 pub struct CallId(pub u64);
 
 /// Sequence id of a request towards a backend, or of a backend's request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);

@@ -1,5 +1,10 @@
 //! The nouns of the trade: no IO, no clock, no wire numbers.
 
+pub mod card;
+pub mod event;
 pub mod id;
+pub mod order;
 pub mod quantity;
+pub mod reply;
 pub mod time;
+pub mod wire;

@@ -1,0 +1,67 @@
+//! Hints to the outside; each can be derived again from the ledger.
+
+use crate::domain::{
+    event::HistoryQuery,
+    id::{OrderSeq, PileCode, Sequence, UplinkName},
+    reply::{ToPile, ToUplink},
+};
+
+/// What the outside is to do once the step is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Say something to a pile.
+    Pile {
+        /// Which.
+        pile: PileCode,
+        /// What.
+        message: ToPile,
+    },
+    /// Say something to a backend.
+    Uplink {
+        /// Which.
+        uplink: UplinkName,
+        /// What.
+        message: Box<ToUplink>,
+    },
+    /// Read history; comes back as `Input::Loaded`.
+    Load(Query),
+    /// A backend gave the time: it may be used where nothing better keeps the clock.
+    Time {
+        /// Unix seconds.
+        unix_s: i64,
+    },
+    /// Answer an operator.
+    Operator {
+        /// The request's ticket.
+        ticket: u64,
+        /// Done, or why not.
+        outcome: Result<String, String>,
+    },
+}
+
+/// A read of history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// Orders owed to an uplink, in the order of recording.
+    Backlog {
+        /// The uplink.
+        uplink: UplinkName,
+        /// Only later ones.
+        after: OrderSeq,
+        /// At most that many.
+        limit: u16,
+    },
+    /// Ended orders a backend asked for, in the order of recording.
+    History {
+        /// Who asked.
+        uplink: UplinkName,
+        /// With which request.
+        sequence: Sequence,
+        /// For what.
+        query: HistoryQuery,
+        /// Only later ones.
+        after: OrderSeq,
+        /// At most that many.
+        limit: u16,
+    },
+}

@@ -1,0 +1,191 @@
+//! Facts to remember. Memory is the fold of these, and so is the ledger.
+
+use bytes::Bytes;
+
+use crate::domain::{
+    card::Verdict,
+    id::{CardNo, OrderSeq, Sequence, TransactionId, UplinkName},
+    order::{Ending, Order, Progress},
+    time::{BootId, Stamp},
+    wire::Original,
+};
+
+/// A fact; durable before anybody is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// An order has begun. Journalled.
+    OrderOpened(Box<Order>),
+    /// The last that is known of a running order; thinned out to spare the flash.
+    ProgressKept {
+        /// The order.
+        seq: OrderSeq,
+        /// What is known.
+        progress: Progress,
+    },
+    /// The pile rebooted or fell silent in mid-order. Journalled.
+    OrderInterrupted {
+        /// The order.
+        seq: OrderSeq,
+        /// When the site noticed.
+        at: Stamp,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The pile went on with an interrupted order. Journalled.
+    OrderResumed {
+        /// The order.
+        seq: OrderSeq,
+        /// When the site noticed.
+        at: Stamp,
+    },
+    /// An order has ended; its row is final but for its deliveries. The row may be new. Journalled.
+    OrderRecorded(Box<Order>),
+    /// Another version of a recorded order came; the order itself stays. Journalled.
+    VersionKept {
+        /// The order.
+        seq: OrderSeq,
+        /// Why.
+        kind: VersionKind,
+        /// What it says.
+        ending: Box<Ending>,
+        /// When it came.
+        at: Stamp,
+    },
+    /// The primary backend gave its id to an order. Journalled.
+    TransactionAssigned {
+        /// The order.
+        seq: OrderSeq,
+        /// The backend's id.
+        transaction: TransactionId,
+        /// When.
+        at: Stamp,
+    },
+    /// A delivery is about to be sent for the first time as an offline order; the state is `Sent`
+    /// from now on.
+    PayloadFrozen {
+        /// The order.
+        seq: OrderSeq,
+        /// For whom.
+        uplink: UplinkName,
+        /// The inner message of every attempt.
+        payload: Bytes,
+    },
+    /// The backend said yes. Journalled.
+    DeliveryConfirmed {
+        /// The order.
+        seq: OrderSeq,
+        /// By whom.
+        uplink: UplinkName,
+        /// When.
+        at: Stamp,
+        /// Attempts it took in this run.
+        attempts: u32,
+    },
+    /// The backend said no. Journalled.
+    DeliveryQuarantined {
+        /// The order.
+        seq: OrderSeq,
+        /// By whom.
+        uplink: UplinkName,
+        /// When.
+        at: Stamp,
+        /// What it said.
+        reason: String,
+    },
+    /// An operator wants it sent again. Journalled.
+    DeliveryRequeued {
+        /// The order.
+        seq: OrderSeq,
+        /// For whom.
+        uplink: UplinkName,
+        /// When.
+        at: Stamp,
+    },
+    /// Every required uplink has it. Journalled.
+    OrderSettled {
+        /// The order.
+        seq: OrderSeq,
+        /// When.
+        at: Stamp,
+    },
+    /// The clock became good: rows of this run are dated, rows of earlier undated runs between
+    /// their neighbours. Journalled.
+    ClockLearned {
+        /// The run.
+        boot: BootId,
+        /// Unix ms at `Mono` 0 of this run.
+        epoch_ms: i64,
+        /// When.
+        at: Stamp,
+    },
+    /// The calendar jumped while the controller ran; no duration and no order changed. Journalled.
+    ClockStepped {
+        /// By how much, forwards positive.
+        by_ms: i64,
+        /// When, by the new calendar.
+        at: Stamp,
+    },
+    /// What a backend said of a card.
+    CardJudged {
+        /// The card.
+        card: CardNo,
+        /// What.
+        verdict: Verdict,
+        /// When.
+        at: Stamp,
+    },
+    /// All cards are forgotten.
+    CardsCleared,
+    /// The tariff in force.
+    TariffKept {
+        /// Its id.
+        id: u64,
+        /// As it came.
+        original: Original,
+    },
+    /// Sequence ids up to this one may have been used towards an uplink.
+    SequencesReserved {
+        /// The uplink.
+        uplink: UplinkName,
+        /// The high-water mark.
+        up_to: Sequence,
+    },
+    /// A remote start was accepted for execution; not done again, not even after a restart.
+    RemoteOpened(OpenRemote),
+    /// A remote start got its answer.
+    RemoteClosed {
+        /// The uplink.
+        uplink: UplinkName,
+        /// The request's sequence id.
+        sequence: Sequence,
+    },
+    /// The uplink is owed nothing more. Journalled.
+    UplinkRetired {
+        /// The uplink.
+        uplink: UplinkName,
+        /// When.
+        at: Stamp,
+    },
+}
+
+/// Why another version of a recorded order is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    /// Same key, other figures; the order is flagged `disputed`.
+    Disputed,
+    /// The site had closed the order itself and the pile reported it later.
+    Corrected,
+}
+
+/// A remote start that was executed, or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRemote {
+    /// Who asked.
+    pub uplink: UplinkName,
+    /// The request's sequence id.
+    pub sequence: Sequence,
+    /// The backend's id for the order to come.
+    pub transaction: Option<TransactionId>,
+    /// When.
+    pub at: Stamp,
+}

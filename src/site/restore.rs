@@ -1,0 +1,48 @@
+//! What the ledger gives back at start.
+
+use std::collections::BTreeMap;
+
+use super::entry::OpenRemote;
+use crate::domain::{
+    card::Verdict,
+    id::{CardNo, OrderSeq, Sequence, UplinkName},
+    order::Order,
+    time::BootId,
+    wire::Original,
+};
+
+/// The fold of the ledger: all that memory needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The number of this run; already counted in the ledger.
+    pub boot: BootId,
+    /// The last position given to an order; 0 if there is none.
+    pub last_seq: OrderSeq,
+    /// Orders that have not ended.
+    pub open: Vec<Order>,
+    /// Number of orders in the ledger, ended or not.
+    pub orders: u64,
+    /// Number of ended orders that are not settled.
+    pub unsettled: u64,
+    /// What each uplink is owed.
+    pub owed: BTreeMap<UplinkName, Owed>,
+    /// What backends said of cards.
+    pub cards: BTreeMap<CardNo, Verdict>,
+    /// The tariff in force: its id and as it came.
+    pub tariff: Option<(u64, Original)>,
+    /// High-water marks of sequence ids.
+    pub sequences: BTreeMap<UplinkName, Sequence>,
+    /// Remote starts without an answer.
+    pub remotes: Vec<OpenRemote>,
+    /// Ids of the last remote starts, answered or not, newest last; bounded by the ledger.
+    pub remote_transactions: Vec<crate::domain::id::TransactionId>,
+}
+
+/// What an uplink is owed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Owed {
+    /// Number of orders.
+    pub orders: u64,
+    /// When the oldest of them was recorded, unix ms; `None` if there is none.
+    pub oldest_unix_ms: Option<i64>,
+}
