@@ -171,6 +171,29 @@ pub enum UplinkEvent {
     },
 }
 
+/// What an answer names, to be compared with what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named<T> {
+    /// It does not say.
+    Nothing,
+    /// This one.
+    This(T),
+    /// Something this site could not have asked about.
+    Foreign,
+}
+
+impl<T: PartialEq> Named<T> {
+    /// Whether it can be the answer to a question about `asked`.
+    #[must_use]
+    pub fn allows(&self, asked: Option<&T>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::This(named) => asked == Some(named),
+            Self::Foreign => false,
+        }
+    }
+}
+
 /// What a backend answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UplinkAnswer {
@@ -189,10 +212,10 @@ pub enum UplinkAnswer {
     Start {
         /// The id it gave to the order.
         transaction: Option<TransactionId>,
-        /// The order it means; `None` if the answer does not say.
-        order: Option<OrderId>,
-        /// The connector it means; `None` if the answer does not say.
-        connector: Option<ConnectorNo>,
+        /// The order it means.
+        order: Named<OrderId>,
+        /// The connector it means.
+        connector: Named<ConnectorNo>,
         /// Whether charging may go on.
         verdict: Verdict,
         /// As it came.
@@ -200,10 +223,10 @@ pub enum UplinkAnswer {
     },
     /// To a stop.
     Stop {
-        /// The order it means; `None` if the answer does not say.
-        transaction: Option<TransactionId>,
-        /// The connector it means; `None` if the answer does not say.
-        connector: Option<ConnectorNo>,
+        /// The order it means.
+        transaction: Named<TransactionId>,
+        /// The connector it means.
+        connector: Named<ConnectorNo>,
         /// What it billed.
         cost: Money,
         /// As it came.
@@ -213,10 +236,10 @@ pub enum UplinkAnswer {
     Transaction {
         /// 0 is yes.
         status: i32,
-        /// The order it means; `None` if the answer names none or one no site could have made.
-        order: Option<OrderId>,
-        /// The connector it means; `None` if the answer does not say.
-        connector: Option<ConnectorNo>,
+        /// The order it means.
+        order: Named<OrderId>,
+        /// The connector it means.
+        connector: Named<ConnectorNo>,
     },
     /// On a card.
     Authorize {

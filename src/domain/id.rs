@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::time::{PileTime, Stamp};
+
 /// Why a text is not an identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -166,9 +168,38 @@ impl fmt::Display for ConnectorNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlugNo(pub u16);
 
-/// When an order began, as part of its key.
+/// When an order began, as part of its key: unix seconds as the pile reported them, or, negative,
+/// a mark made from the site's own stamp where the pile reported none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyTime(pub i64);
+
+impl KeyTime {
+    /// What the pile reported, else a mark that no other order of this site has: from the
+    /// calendar if it is set, else from the run and the time within it.
+    #[must_use]
+    pub fn new(reported: PileTime, first_seen: Stamp) -> Self {
+        // Calendar marks stay below 2^62; marks of a run lie above. Sign and size keep the three
+        // kinds apart.
+        const RUN: i64 = 1 << 62;
+        match reported {
+            PileTime::Known(unix_s) => Self(unix_s),
+            PileTime::Unknown if first_seen.wall.known_s().is_some() => {
+                Self(-first_seen.wall.unix_ms.clamp(1, RUN - 1))
+            }
+            PileTime::Unknown => {
+                let boot = i64::try_from(first_seen.boot.0 & 0x3fff_ffff).unwrap_or(0) << 32;
+                let second = i64::try_from((first_seen.mono.0 / 1000) & 0xffff_ffff).unwrap_or(0);
+                Self(-(RUN | boot | second))
+            }
+        }
+    }
+
+    /// Whether the pile did not report it.
+    #[must_use]
+    pub const fn is_mark(self) -> bool {
+        self.0 < 0
+    }
+}
 
 /// Identity of an order, fixed when it is first seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,8 +208,7 @@ pub struct OrderKey {
     pub pile: PileCode,
     /// The pile's number of it.
     pub record: RecordNo,
-    /// The start time the pile reported, unix seconds; where it reported none, the site's own
-    /// stamp of the first report (see `site::identity`).
+    /// When it began.
     pub started: KeyTime,
 }
 

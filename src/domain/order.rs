@@ -55,6 +55,8 @@ pub struct EndReport {
     pub plug: Option<PlugNo>,
     /// Who pays, if the pile said it.
     pub card: Option<CardNo>,
+    /// The transaction id the pile was given, if it handed it back: the order id.
+    pub token: Option<StartToken>,
     /// When it began; unknown in a stop, which does not carry it.
     pub started: PileTime,
     /// Whether this is a whole order (carries start time and start reading) or only a stop.

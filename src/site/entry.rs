@@ -60,8 +60,8 @@ pub enum Entry {
         /// When.
         at: Stamp,
     },
-    /// A delivery is about to be sent for the first time as an offline order; the state is `Sent`
-    /// from now on.
+    /// A delivery is about to be sent for the first time as an offline order; a queued one is
+    /// `Sent` from now on.
     PayloadFrozen {
         /// The order.
         seq: OrderSeq,
