@@ -295,7 +295,14 @@ pub enum UplinkRequest {
         connector: Option<ConnectorNo>,
     },
     /// What is known of these cards.
-    Cards(Vec<(CardNo, Verdict)>),
+    Cards {
+        /// Message code on the wire; the answer's code depends on it.
+        code: u8,
+        /// All other cards are to be forgotten.
+        replaces_all: bool,
+        /// The cards.
+        cards: Vec<(CardNo, Verdict)>,
+    },
     /// Forget all cards.
     ClearCards,
     /// Decodes, is understood, but this site does not do it.

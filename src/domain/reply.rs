@@ -277,7 +277,10 @@ pub enum UplinkReply {
         accepted: bool,
     },
     /// To cards.
-    Cards,
+    Cards {
+        /// Message code of the request.
+        code: u8,
+    },
     /// To forgetting all cards.
     ClearCards,
     /// `MessageError`.
