@@ -1,1 +1,87 @@
-//! Simulated peers: piles and backend.
+//! Simulated peers: piles and backend, for `sim`, `demo` and tests.
+//!
+//! Each is a pure state machine ([`Machine`]): messages and deadlines in, [`Effect`]s and news
+//! out, its chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
+//! whatever hands over topics and bytes. They speak with the generated classes directly and
+//! share no codec with the rooms they test.
+
+pub mod apdu;
+pub mod backend;
+pub mod handle;
+pub mod inproc;
+pub mod mqtt;
+pub mod pile;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use crate::domain::time::{Mono, Now};
+
+/// How a message is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Registration and commands: QoS 2.
+    Command,
+    /// Telemetry: QoS 0.
+    Telemetry,
+}
+
+/// A message a peer wants published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Topic.
+    pub topic: String,
+    /// One serialized APDU.
+    pub payload: Bytes,
+    /// Service class.
+    pub class: Class,
+}
+
+/// What a machine wants of its shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Publish this.
+    Publish(Outgoing),
+    /// Drop the connection without a word and stay away for so long, at least.
+    Cut {
+        /// How long.
+        away_ms: u64,
+    },
+}
+
+/// How a machine logs in to its broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// MQTT client id.
+    pub client_id: String,
+    /// User.
+    pub username: String,
+    /// Password.
+    pub password: String,
+    /// What it subscribes to.
+    pub subscriptions: Vec<(String, Class)>,
+}
+
+/// A peer as a pure state machine; after every call its effects and news are to be taken.
+pub trait Machine {
+    /// What it tells whoever runs it.
+    type News: Send + 'static;
+
+    /// How to log in now.
+    fn login(&self) -> Login;
+    /// The connection is up and subscribed.
+    fn connected(&mut self, now: Now);
+    /// The connection is gone.
+    fn disconnected(&mut self, now: Now);
+    /// A message came.
+    fn receive(&mut self, topic: &str, payload: &[u8], now: Now);
+    /// The time that [`Machine::deadline`] named may have come.
+    fn tick(&mut self, now: Now);
+    /// When to be ticked next.
+    fn deadline(&self) -> Option<Mono>;
+    /// The next thing it wants done.
+    fn take_effect(&mut self) -> Option<Effect>;
+    /// The next thing it has to tell.
+    fn take_news(&mut self) -> Option<Self::News>;
+}
