@@ -1,1 +1,3 @@
-//! Config, the loop, supervision.
+//! Config, the heart's loop, supervision.
+
+pub mod config;

@@ -1,0 +1,87 @@
+//! What is wrong with a config, for the one who wrote it.
+
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file it is in.
+    pub file: PathBuf,
+    /// The line, from 1; `None` if the whole file is meant.
+    pub line: Option<usize>,
+    /// The key, dotted, with an index from 1 for lists; empty if the whole file is meant.
+    pub key: String,
+    /// What is wrong.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.text)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All that is wrong with one config.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<Fault>);
+
+/// Collects faults while a file is read, so that all of them are told at once.
+#[derive(Debug)]
+pub(super) struct Faults<'a> {
+    file: &'a Path,
+    text: &'a str,
+    list: Vec<Fault>,
+}
+
+impl<'a> Faults<'a> {
+    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, text, list: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, at: &Place, text: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
+        self.list.push(Fault {
+            file: self.file.to_owned(),
+            line: at.span.as_ref().map(|span| self.line(span)),
+            key: at.key.clone(),
+            text: text.into(),
+            hint: (!hint.is_empty()).then_some(hint),
+        });
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let end = span.start.min(self.text.len());
+        self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    /// The faults in the order of their lines.
+    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
+        self.list.sort_by_key(|fault| fault.line);
+        if self.list.is_empty() { Ok(()) } else { Err(ConfigError(self.list)) }
+    }
+}
+
+/// Where in the file something stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub(super) key: String,
+    pub(super) span: Option<Range<usize>>,
+}

@@ -1,0 +1,163 @@
+//! `site.toml`: one file, typed, every fault told at once with its line.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::de::DeTable;
+
+mod fault;
+mod later;
+mod pile;
+mod reader;
+mod secret;
+mod table;
+mod uplink;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::{ConfigError, Fault};
+pub use pile::Pile;
+pub use secret::Secret;
+pub use table::{Broker, Control, Ledger, Log, Place};
+pub use uplink::{Endpoint, Uplink};
+
+use crate::site;
+use fault::Faults;
+use reader::Section;
+
+/// The config, whole and consistent.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the place is.
+    pub site: Place,
+    /// Where piles connect.
+    pub broker: Broker,
+    /// The piles.
+    pub piles: Vec<Pile>,
+    /// The uplinks.
+    pub uplinks: Vec<Uplink>,
+    /// Where HTTP listens; `None`: nowhere.
+    pub http: Option<std::net::SocketAddr>,
+    /// How orders are kept.
+    pub ledger: Ledger,
+    /// Where commands come in.
+    pub control: Control,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Largest config file; a site of a thousand piles needs a tenth of it.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+impl Config {
+    /// Reads and checks a config and what it points to.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path).map_err(|error| unreadable(path, &error))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks the text of a config; `path` is where it came from.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut faults = Faults::new(path, text);
+        for error in &errors {
+            let at = fault::Place { key: String::new(), span: error.span() };
+            faults.add(&at, format!("is not TOML: {}", error.message().trim_end()), "");
+        }
+        let config = if errors.is_empty() {
+            read_root(Section::root(document.get_ref()), &mut faults)
+        } else {
+            None
+        };
+        faults.finish()?;
+        Ok(config.expect("a table that could not be read has left a fault"))
+    }
+
+    /// What the site has to know.
+    #[must_use]
+    pub fn site_config(&self) -> site::SiteConfig {
+        let piles = self.piles.iter().map(|pile| (pile.code, pile.site_config())).collect();
+        let connectors = pile::connectors(&self.piles);
+        let uplinks = self.uplinks.iter().map(|uplink| uplink.site_config(&connectors)).collect();
+        site::SiteConfig {
+            piles,
+            uplinks,
+            heartbeat_interval_s: self.site.heartbeat_interval_s,
+            interrupted_grace_ms: self.site.interrupted_grace_ms,
+            undated_hold_ms: self.site.undated_hold_ms,
+            stop_refused: self.site.stop_refused,
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes")));
+    }
+    fs::read_to_string(path)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => Some("name the file with --config FILE".to_owned()),
+        _ => None,
+    };
+    ConfigError(vec![Fault {
+        file: PathBuf::from(path),
+        line: None,
+        key: String::new(),
+        text: format!("cannot be read: {error}"),
+        hint,
+    }])
+}
+
+fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
+    let site = required_section(&mut root, "site", faults).and_then(|s| table::place(s, faults));
+    let broker =
+        required_section(&mut root, "broker", faults).and_then(|s| table::broker(s, faults));
+    let piles = pile::read_all(root.sections("pile", faults), faults);
+    later::refuse_buses(&mut root, faults);
+    let uplinks = uplink::read_all(&mut root, faults);
+    let http = root.section("http", faults).map(|section| table::http(section, faults));
+    let ledger = root.section("ledger", faults).map(|section| table::ledger(section, faults));
+    let control = root.section("control", faults).map(|section| table::control(section, faults));
+    let log = root.section("log", faults).map(|section| table::log(section, faults));
+    if let (Some(broker), Some(Some(http))) = (&broker, &http) {
+        table::check_listeners(broker, http, faults);
+    }
+    root.finish(faults);
+    Some(Config {
+        site: site?,
+        broker: broker?.value,
+        piles,
+        uplinks: uplinks?,
+        http: http.flatten().map(|at| at.value),
+        ledger: ledger.unwrap_or_default(),
+        control: control.unwrap_or_default(),
+        log: log.unwrap_or_default(),
+    })
+}
+
+fn required_section<'t>(
+    root: &mut Section<'t>,
+    key: &'static str,
+    faults: &mut Faults<'_>,
+) -> Option<Section<'t>> {
+    let section = root.section(key, faults);
+    if section.is_none() && !root.has(key) {
+        let at = fault::Place { key: key.to_owned(), span: None };
+        faults.add(&at, "is missing", format!("write a table [{key}]"));
+    }
+    section
+}

@@ -1,0 +1,185 @@
+//! `[[pile]]`
+
+use std::collections::BTreeMap;
+
+use super::{
+    fault::Faults,
+    later::NOT_YET,
+    reader::{At, Section},
+    secret::{self, Secret},
+};
+use crate::{
+    domain::{
+        id::{ConnectorNo, PileCode},
+        wire::Revision,
+    },
+    site::PileConfig,
+};
+
+/// A pile in the config.
+#[derive(Debug, Clone)]
+pub struct Pile {
+    /// Its code, also its name at the doors.
+    pub code: PileCode,
+    /// Its serial number.
+    pub serial: String,
+    /// What it speaks.
+    pub revision: Revision,
+    /// Direct or alternating current.
+    pub kind: PileKind,
+    /// Site-wide numbers of its connectors, in its own order.
+    pub connectors: Vec<ConnectorNo>,
+    /// What it logs in with.
+    pub password: Secret,
+}
+
+/// Direct or alternating current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PileKind {
+    /// Direct current.
+    Dc,
+    /// Alternating current.
+    Ac,
+}
+
+impl Pile {
+    pub(super) fn site_config(&self) -> PileConfig {
+        PileConfig { revision: self.revision, connectors: self.connectors.clone() }
+    }
+}
+
+/// Where each site-wide connector is.
+pub(super) fn connectors(piles: &[Pile]) -> BTreeMap<ConnectorNo, (PileCode, u16)> {
+    let of_pile = |pile: &Pile| {
+        let code = pile.code;
+        let numbered = pile.connectors.clone().into_iter().zip(1..);
+        numbered.map(move |(connector, plug)| (connector, (code, plug)))
+    };
+    piles.iter().flat_map(of_pile).collect()
+}
+
+/// Connectors of one pile; real ones have one to four.
+const MAX_CONNECTORS: usize = 16;
+
+pub(super) fn read_all(sections: Vec<Section<'_>>, faults: &mut Faults<'_>) -> Vec<Pile> {
+    let mut seen = Seen::default();
+    sections.into_iter().filter_map(|section| read(section, &mut seen, faults)).collect()
+}
+
+/// What must not appear twice, and where it appeared first.
+#[derive(Debug, Default)]
+struct Seen {
+    codes: BTreeMap<PileCode, String>,
+    serials: BTreeMap<String, String>,
+    connectors: BTreeMap<ConnectorNo, String>,
+}
+
+fn read(mut section: Section<'_>, seen: &mut Seen, faults: &mut Faults<'_>) -> Option<Pile> {
+    let owner = section.place().key.clone();
+    let code = section.text("code", faults);
+    let code = section.required("code", code, faults, "16 letters and digits");
+    let code = code.and_then(|at| pile_code(at, faults));
+    if let Some(at) = &code {
+        once(&mut seen.codes, at.clone(), &owner, faults);
+    }
+    let serial = section.text("serial", faults);
+    let serial = section.required("serial", serial, faults, "the number on the pile's plate");
+    if let Some(at) = &serial {
+        once(&mut seen.serials, at.clone(), &owner, faults);
+    }
+    let revision = revision(&mut section, faults);
+    let kind = kind(&mut section, faults);
+    let numbers = section.numbers("connectors", &(1..=9999), faults);
+    let numbers = section.required("connectors", numbers, faults, "such as [1, 2]");
+    let connectors = numbers.map(|numbers| connector_list(&numbers, &owner, seen, faults));
+    let password = secret::read(&mut section, "password_file", "password_credential", faults);
+    section.finish(faults);
+    Some(Pile {
+        code: code?.value,
+        serial: serial?.value,
+        revision: revision?,
+        kind: kind?,
+        connectors: connectors?,
+        password: password?,
+    })
+}
+
+fn pile_code(at: At<String>, faults: &mut Faults<'_>) -> Option<At<PileCode>> {
+    match PileCode::new(&at.value) {
+        Ok(code) => Some(at.map(|_| code)),
+        Err(error) => {
+            let text = format!("is not a pile code: {}: {error}", at.value);
+            faults.add(&at.place, text, "16 letters and digits");
+            None
+        }
+    }
+}
+
+fn once<T: Ord + std::fmt::Display>(
+    seen: &mut BTreeMap<T, String>,
+    at: At<T>,
+    owner: &str,
+    faults: &mut Faults<'_>,
+) {
+    match seen.get(&at.value) {
+        Some(first) => {
+            faults.add(
+                &at.place,
+                format!("is used by {first} too: {}", at.value),
+                "each has its own",
+            );
+        }
+        None => {
+            seen.insert(at.value, owner.to_owned());
+        }
+    }
+}
+
+fn connector_list(
+    numbers: &At<Vec<At<u64>>>,
+    owner: &str,
+    seen: &mut Seen,
+    faults: &mut Faults<'_>,
+) -> Vec<ConnectorNo> {
+    let found = numbers.value.len();
+    if found == 0 || found > MAX_CONNECTORS {
+        let text = format!("has the wrong number of connectors: {found}");
+        faults.add(&numbers.place, text, format!("1 to {MAX_CONNECTORS}"));
+    }
+    let known = numbers.value.iter().filter_map(|at| {
+        let number = ConnectorNo::new(u16::try_from(at.value).ok()?)?;
+        Some(At { value: number, place: at.place.clone() })
+    });
+    let mut list = Vec::new();
+    for connector in known {
+        list.push(connector.value);
+        once(&mut seen.connectors, connector, owner, faults);
+    }
+    list
+}
+
+/// `revision`, for piles and uplinks.
+pub(super) fn revision(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Revision> {
+    let at = section.text("revision", faults);
+    let at = section.required("revision", at, faults, "\"1.10\"")?;
+    match at.value.as_str() {
+        "1.10" => return Some(Revision::V1_10),
+        "1.0" => faults.add(&at.place, format!("{NOT_YET}: 1.0"), "only \"1.10\" for now"),
+        other => faults.add(&at.place, format!("is not a revision: {other}"), "\"1.10\""),
+    }
+    None
+}
+
+fn kind(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<PileKind> {
+    let Some(at) = section.text("kind", faults) else {
+        return (!section.has("kind")).then_some(PileKind::Dc);
+    };
+    match at.value.as_str() {
+        "dc" => return Some(PileKind::Dc),
+        "ac" => return Some(PileKind::Ac),
+        other => {
+            faults.add(&at.place, format!("is not a kind of pile: {other}"), "\"dc\" or \"ac\"")
+        }
+    }
+    None
+}

@@ -1,0 +1,296 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use super::Config;
+
+const GOOD: &str = r#"
+[site]
+code = "3101150012"
+name = "Hongqiao P1"
+timezone = "Asia/Shanghai"
+data_dir = "DIR/data"
+
+[broker]
+listen = "0.0.0.0:1883"
+
+[[pile]]
+code = "3101150012000001"
+serial = "ZD1"
+revision = "1.10"
+kind = "dc"
+connectors = [1, 2]
+password_file = "DIR/pile"
+
+[[pile]]
+code = "3101150012000002"
+serial = "ZD2"
+revision = "1.10"
+connectors = [3]
+password_file = "DIR/pile"
+
+[[uplink]]
+name = "cloud"
+kind = "charger"
+revision = "1.10"
+url = "mqtt://mqtt.example.com"
+part_number = "SITEPILOT-1"
+serial = "SP-1"
+vendor = "ACME"
+registration_code_file = "DIR/code"
+username = "default"
+password_file = "DIR/cloud"
+primary = true
+
+[http]
+listen = "127.0.0.1:8080"
+"#;
+
+/// A directory with secrets, and the config that names them.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        for name in ["pile", "code", "cloud"] {
+            desk.write(name, "secret of this file\n", 0o640);
+        }
+        desk.write("empty", "\n", 0o640);
+        desk.write("public", "secret\n", 0o644);
+        desk
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn parse(&self, text: &str) -> Result<Config, Vec<String>> {
+        let text = text.replace("DIR", self.0.path().to_str().unwrap());
+        Config::parse(Path::new("site.toml"), &text)
+            .map_err(|error| error.0.iter().map(ToString::to_string).collect())
+    }
+}
+
+#[test]
+fn a_good_config_becomes_domain_values() {
+    let config = Desk::new().parse(GOOD).unwrap();
+    assert_eq!(config.piles.len(), 2);
+    let uplink = &config.uplinks[0];
+    assert_eq!((uplink.endpoint.host.as_str(), uplink.endpoint.port), ("mqtt.example.com", 1883));
+    assert!(uplink.commands && uplink.required, "the primary commands and is required by default");
+    let site = config.site_config();
+    let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
+    let (pile, plug) = site.uplinks[0].station.connectors[&connector];
+    assert_eq!((pile.as_str(), plug), ("3101150012000001", 2));
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let config = Desk::new().parse(GOOD).unwrap();
+    assert_eq!(config.uplinks[0].password.expose(), "secret of this file");
+    assert!(!format!("{config:?}").contains("secret of this file"));
+}
+
+/// What is changed in the good config, and what must be said of it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    // types, ranges, unknown and missing keys
+    ("code = \"3101150012\"\n", "", "site.toml:2: site.code: is missing"),
+    (
+        "name = \"Hongqiao P1\"",
+        "name = 7",
+        "site.toml:4: site.name: has the wrong type: a whole number\nhint: expected a text",
+    ),
+    (
+        "name = \"Hongqiao P1\"",
+        "nmae = \"x\"\nname = \"y\"",
+        "site.nmae: is not a known key\nhint: did you mean name?",
+    ),
+    ("name = \"Hongqiao P1\"", "name = \"\"", "site.name: is empty"),
+    ("name = \"Hongqiao P1\"", "name = \"x", "is not TOML"),
+    ("\"3101150012\"", "\"31-01\"", "site.code: is not a station code: 31-01"),
+    ("[http]", "[htpt]\nx = 1\n[http]", "htpt: is not a known key\nhint: did you mean http?"),
+    ("[site]", "[side]", "site: is missing"),
+    (
+        "listen = \"0.0.0.0:1883\"",
+        "listen = \"0.0.0.0:1883\"\nmax_connections = 0",
+        "broker.max_connections: is out of range: 0\nhint: 1 to 4096",
+    ),
+    (
+        "listen = \"0.0.0.0:1883\"",
+        "listen = \"0.0.0.0:1883\"\nmax_packet_bytes = 99999999999",
+        "broker.max_packet_bytes: is out of range",
+    ),
+    (
+        "listen = \"0.0.0.0:1883\"",
+        "listen = \"0.0.0.0:1883\"\nconnect_timeout_ms = -1",
+        "broker.connect_timeout_ms: is out of range: -1",
+    ),
+    // places
+    ("Asia/Shanghai", "Asia/Shanghei", "site.timezone: is not a known time zone: Asia/Shanghei"),
+    ("DIR/data", "data", "site.data_dir: is not an absolute path"),
+    ("DIR/data", "DIR/pile", "site.data_dir: is not an absolute path of a directory"),
+    ("0.0.0.0:1883", "localhost", "broker.listen: is not an address to listen on: localhost"),
+    ("127.0.0.1:8080", "127.0.0.1:1883", "http.listen: is taken by broker.listen"),
+    // piles
+    ("\"3101150012000002\"", "\"3101150012000001\"", "pile[2].code: is used by pile[1] too"),
+    (
+        "\"3101150012000002\"",
+        "\"310115001200002\"",
+        "pile[2].code: is not a pile code: 310115001200002",
+    ),
+    ("ZD2", "ZD1", "pile[2].serial: is used by pile[1] too: ZD1"),
+    ("[3]", "[2]", "pile[2].connectors: is used by pile[1] too: 2"),
+    ("[1, 2]", "[1, 1]", "pile[1].connectors: is used by pile[1] too: 1"),
+    ("[3]", "[]", "pile[2].connectors: has the wrong number of connectors: 0"),
+    ("[3]", "[10000]", "pile[2].connectors: is out of range: 10000"),
+    ("[3]", "[\"x\"]", "pile[2].connectors: has the wrong type"),
+    ("kind = \"dc\"", "kind = \"hf\"", "pile[1].kind: is not a kind of pile: hf"),
+    (
+        "revision = \"1.10\"\nkind",
+        "revision = \"1.0\"\nkind",
+        "pile[1].revision: not supported by this version yet: 1.0",
+    ),
+    (
+        "revision = \"1.10\"\nkind",
+        "revision = \"2\"\nkind",
+        "pile[1].revision: is not a revision: 2",
+    ),
+    // secrets
+    (
+        "connectors = [3]\npassword_file = \"DIR/pile\"",
+        "connectors = [3]",
+        "pile[2].password_file: is missing",
+    ),
+    ("DIR/cloud", "DIR/nothing", "uplink[1].password_file: cannot be read"),
+    ("DIR/cloud", "DIR/public", "uplink[1].password_file: can be read by everybody"),
+    ("DIR/cloud", "DIR/empty", "uplink[1].password_file: is an empty file"),
+    ("DIR/cloud", "DIR", "uplink[1].password_file: cannot be read"),
+    (
+        "password_file = \"DIR/cloud\"",
+        "password_credential = \"cloud\"",
+        "uplink[1].password_credential: names a credential, but there are none: cloud",
+    ),
+    (
+        "password_file = \"DIR/cloud\"",
+        "password_credential = \"cloud\"\npassword_file = \"DIR/cloud\"",
+        "uplink[1].password_credential: stands beside password_file",
+    ),
+    // uplinks
+    (
+        "mqtt://mqtt.example.com",
+        "http://mqtt.example.com",
+        "uplink[1].url: is not a URL of a backend",
+    ),
+    (
+        "mqtt://mqtt.example.com",
+        "mqtt://user:word@host:1883",
+        "uplink[1].url: is not a URL of a backend",
+    ),
+    ("mqtt://mqtt.example.com", "mqtt://host:99999", "uplink[1].url: is not a URL of a backend"),
+    (
+        "url = \"mqtt://mqtt.example.com\"",
+        "url = \"mqtts://host\"\nca_file = \"DIR/nothing\"",
+        "uplink[1].ca_file: needs certificates that cannot be read",
+    ),
+    ("primary = true", "required = false", "no uplink is required"),
+    (
+        "primary = true",
+        "primary = true\nanswer_timeout_ms = 1",
+        "uplink[1].answer_timeout_ms: is out of range: 1",
+    ),
+    ("\"SP-1\"", "\"SP/1\"", "uplink[1].serial: has characters that are not allowed"),
+    ("name = \"cloud\"", "name = \"the cloud\"", "uplink[1].name: is not a name: the cloud"),
+    (
+        "kind = \"charger\"",
+        "kind = \"charcher\"",
+        "uplink[1].kind: is not a kind of uplink: charcher",
+    ),
+    (
+        "[http]",
+        "[[uplink]]\nname = \"cloud\"\nkind = \"ec\"\n[http]",
+        "uplink[2].name: is used twice: cloud",
+    ),
+    (
+        "[http]",
+        "[[uplink]]\nname = \"b\"\nkind = \"ec\"\nprimary = true\n[http]",
+        "uplink[2].primary: is true in uplink[1] too",
+    ),
+    // later versions
+    (
+        "[http]",
+        "[[uplink]]\nname = \"r\"\nkind = \"ec\"\nurl = \"tcp://x:1\"\n[http]",
+        "uplink[2].kind: not supported by this version yet: ec",
+    ),
+    (
+        "[http]",
+        "[[uplink]]\nname = \"r\"\nkind = \"jcpp\"\ntopic_perfix = \"x\"\n[http]",
+        "uplink[2].topic_perfix: is not a known key\nhint: did you mean topic_prefix?",
+    ),
+    (
+        "[[pile]]\ncode = \"3101150012000001\"",
+        "[broker.tls]\nlisten = \"0.0.0.0:8883\"\n[[pile]]\ncode = \"3101150012000001\"",
+        "broker.tls: not supported by this version yet",
+    ),
+    (
+        "[[pile]]\ncode = \"3101150012000001\"",
+        "[broker.registration]\nopen = \"yes\"\n[[pile]]\ncode = \"3101150012000001\"",
+        "broker.registration.open: has the wrong type",
+    ),
+    (
+        "[[pile]]\ncode = \"3101150012000001\"",
+        "[[broker.observer]]\ntopics = [1]\n[[pile]]\ncode = \"3101150012000001\"",
+        "broker.observer[1].topics: has the wrong type",
+    ),
+    ("[http]", "[[bus]]\nname = \"b\"\n[http]", "bus[1]: not supported by this version yet"),
+    (
+        "[http]",
+        "[[meter]]\nname = \"m\"\naddress = 0\n[http]",
+        "meter[1].address: is out of range: 0",
+    ),
+    // the rest
+    ("[http]", "[ledger]\nretention_days = 0\n[http]", "ledger.retention_days: is out of range: 0"),
+    (
+        "[http]",
+        "[control]\nsocket = \"x\"\n[http]",
+        "control.socket: is not a path for a socket: x",
+    ),
+    ("[http]", "[log]\nlevel = \"a=b=c\"\n[http]", "log.level: is not a log level"),
+    ("[http]", "[site]\n[http]", "is not TOML"),
+];
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_a_hint() {
+    let desk = Desk::new();
+    for (from, to, wanted) in MISTAKES {
+        assert!(GOOD.contains(from), "the good config lacks {from:?}");
+        let faults = match desk.parse(&GOOD.replacen(from, to, 1)) {
+            Ok(_) => panic!("accepted: {to}"),
+            Err(faults) => faults,
+        };
+        assert!(
+            faults.iter().any(|fault| fault.contains(wanted)),
+            "with {to:?} wanted {wanted:?}, found {faults:#?}"
+        );
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_lines() {
+    let text = GOOD
+        .replace("Asia/Shanghai", "Nowhere")
+        .replace("[3]", "[2]")
+        .replace("primary = true", "primary = \"yes\"\nretries = 3");
+    let faults = Desk::new().parse(&text).unwrap_err();
+    let keys: Vec<_> = faults.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+    let wanted = ["site.timezone", "pile[2].connectors", "uplink[1].primary", "uplink[1].retries"];
+    assert_eq!(keys, wanted);
+}
+
+#[test]
+fn a_missing_file_is_a_fault_with_a_hint() {
+    let error = Config::load(Path::new("/nonexistent/site.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/site.toml: cannot be read"), "{error}");
+    assert!(error.contains("hint: name the file with --config"), "{error}");
+}
