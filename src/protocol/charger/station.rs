@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use prost::Message;
 
+use super::{
+    apdu::Apdu,
+    error::{DecodeError, EncodeError},
+    topic::Class,
+    v1_10,
+};
 use crate::domain::{
+    event::UplinkEvent,
     id::{ConnectorNo, PileCode},
     order::Order,
-    wire::Revision,
+    reply::{ToUplink, UplinkMessage},
+    wire::{ErrorCode, Revision},
 };
 
 /// Settings of an uplink of the charging-station protocol.
@@ -27,9 +36,73 @@ pub struct Settings {
     pub connectors: BTreeMap<ConnectorNo, (PileCode, u16)>,
 }
 
+/// What a backend is told. `at_s`: unix seconds, `None` while the clock is unset.
+///
+/// # Errors
+///
+/// If the revision is not served, or if what is to be passed on is not what it should be or too
+/// large.
+pub fn encode(
+    message: &ToUplink,
+    settings: &Settings,
+    at_s: Option<i64>,
+) -> Result<(Class, Bytes), EncodeError> {
+    let outgoing = match settings.revision {
+        Revision::V1_0 => return Err(EncodeError::Revision(Revision::V1_0)),
+        Revision::V1_10 => v1_10::to_backend::message(&message.message, settings, at_s)?,
+    };
+    Ok((class_of(&message.message), outgoing.seal(message.sequence.0, at_s)?))
+}
+
+/// Charging information and measured values may be lost; nothing else may.
+const fn class_of(message: &UplinkMessage) -> Class {
+    match message {
+        UplinkMessage::Progress { .. } | UplinkMessage::Telemetry { .. } => Class::Telemetry,
+        UplinkMessage::Boot
+        | UplinkMessage::Heartbeat
+        | UplinkMessage::TariffRequest
+        | UplinkMessage::Authorize { .. }
+        | UplinkMessage::Start { .. }
+        | UplinkMessage::Stop { .. }
+        | UplinkMessage::Transaction { .. }
+        | UplinkMessage::Warning { .. }
+        | UplinkMessage::Status { .. }
+        | UplinkMessage::Answer(_) => Class::Command,
+    }
+}
+
+/// What a backend said on one of the site's topics.
+///
+/// # Errors
+///
+/// If it is no message of the protocol, or not of the uplink's revision.
+/// [`DecodeError::answer`] is what to send back.
+pub fn decode(
+    class: Class,
+    payload: &[u8],
+    settings: &Settings,
+) -> Result<UplinkEvent, DecodeError> {
+    let apdu = Apdu::decode(payload)?;
+    if apdu.revision != settings.revision || settings.revision != Revision::V1_10 {
+        let found = format!("{:?}", apdu.revision);
+        // An answer would be of a revision the backend does not speak.
+        return Err(DecodeError::new("APDU", "revision 1.10", found, ErrorCode::NotSupported));
+    }
+    let read = if class == Class::Registration {
+        let found = format!("code {:#04x} on a registration topic", apdu.code);
+        Err(DecodeError::new("APDU", "a command", found, ErrorCode::NotSupported))
+    } else {
+        v1_10::from_backend::event(&apdu)
+    };
+    read.map_err(|error| error.answering(apdu.code, apdu.sequence))
+}
+
 /// The inner message of an offline order. Pure: the same order gives the same bytes, but the site
 /// keeps the first ones all the same.
 #[must_use]
-pub fn freeze_transaction(_order: &Order, _settings: &Settings) -> Bytes {
-    Bytes::new()
+pub fn freeze_transaction(order: &Order, settings: &Settings) -> Bytes {
+    match settings.revision {
+        // 1.0 is refused by `encode`; an order is complete in any case.
+        Revision::V1_0 | Revision::V1_10 => v1_10::order::transaction(order).encode_to_vec().into(),
+    }
 }

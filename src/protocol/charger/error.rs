@@ -1,0 +1,88 @@
+//! What can be wrong with bytes, and what cannot be said in them.
+
+use bytes::Bytes;
+
+use super::{apdu, v1_10};
+use crate::domain::wire::{ErrorCode, Revision};
+
+/// Longest quotation of what a peer sent, in characters: enough for any id, too short to flood a
+/// log.
+pub const QUOTE_LIMIT: usize = 120;
+
+/// A peer sent something that is not what the protocol says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: wanted {wanted}, found {found}")]
+pub struct DecodeError {
+    /// The message, or the part of it.
+    pub at: &'static str,
+    /// What should have been there.
+    pub wanted: &'static str,
+    /// What was there, shortened.
+    pub found: String,
+    /// What to answer with.
+    pub code: ErrorCode,
+    /// Sequence id to answer with; `None` where nothing is to be answered, because the bytes do
+    /// not say what they are or are an answer themselves.
+    pub sequence: Option<u64>,
+}
+
+impl DecodeError {
+    pub(super) fn new(
+        at: &'static str,
+        wanted: &'static str,
+        found: impl ToString,
+        code: ErrorCode,
+    ) -> Self {
+        Self { at, wanted, found: quote(&found.to_string()), code, sequence: None }
+    }
+
+    /// From the error of the protobuf reader, which tells its kind only by its text.
+    pub(super) fn parse(at: &'static str, error: &prost::DecodeError) -> Self {
+        let found = error.to_string();
+        let is_type = found.contains("invalid wire type: ") || found.contains("invalid string");
+        let code = if is_type { ErrorCode::TypeViolation } else { ErrorCode::Protocol };
+        Self::new(at, "a message of the tables", found, code)
+    }
+
+    /// The same, to be answered if the message was a request.
+    pub(super) fn answering(mut self, code: u8, sequence: u64) -> Self {
+        self.sequence = (!apdu::is_answer(code)).then_some(sequence);
+        self
+    }
+
+    /// The `MessageError` to send back, in revision 1.10; `None` where nothing is to be answered.
+    #[must_use]
+    pub fn answer(&self, at_s: Option<i64>) -> Option<Bytes> {
+        let message = v1_10::message_error(self.code, &self.to_string());
+        apdu::seal(v1_10::ERROR_CODE, self.sequence?, at_s, &message).ok()
+    }
+}
+
+/// The site wants to say something that the wire cannot carry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The revision is not served.
+    #[error("revision {0:?} is not served")]
+    Revision(Revision),
+    /// What a peer said earlier, and is to be passed on, is not of the kind it should be.
+    #[error("{wanted} to pass on: found code {found:#04x}")]
+    Original {
+        /// The message.
+        wanted: &'static str,
+        /// The code of what was kept.
+        found: u8,
+    },
+    /// Too large for a peer to take.
+    #[error("message of {found} bytes, at most {limit} are sent")]
+    TooLarge {
+        /// Its size in bytes.
+        found: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+/// The first characters of a text of a peer.
+pub(super) fn quote(text: &str) -> String {
+    text.chars().take(QUOTE_LIMIT).collect()
+}

@@ -1,0 +1,182 @@
+//! What piles say.
+
+use super::{
+    super::apdu::Apdu,
+    DecodeError, body, kind, original, values,
+    wire::{self, MessageId as Id},
+};
+use crate::domain::{
+    event::{PileAnswer, PileEvent, PileNotice, PileRequest},
+    id::{CallId, ConnectionId, RequestId},
+    order::{EndKind, EndReport, ProgressReport, StartReport},
+    time::PileTime,
+    wire::ErrorCode,
+};
+
+/// What the message in an envelope means.
+pub fn event(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError> {
+    let id = kind(apdu)?;
+    if apdu.is_answer() {
+        return Ok(PileEvent::Answered { call: CallId(apdu.sequence), answer: answer(id, apdu)? });
+    }
+    if let Some(notice) = notice(id, apdu)? {
+        return Ok(PileEvent::Told(notice));
+    }
+    Ok(PileEvent::Requested {
+        id: RequestId { connection, sequence: apdu.sequence },
+        request: request(id, apdu)?,
+    })
+}
+
+fn notice(id: Id, apdu: &Apdu) -> Result<Option<PileNotice>, DecodeError> {
+    Ok(match id {
+        Id::IdChargingInfoReq => Some(progress(apdu)?),
+        Id::IdTelemetryReq => Some(telemetry(apdu)?),
+        Id::IdMeterValuesReq => {
+            let values: wire::MeterValuesReq = body(apdu)?;
+            Some(PileNotice::Telemetry {
+                plug: values::plug_or_pile(&values.connector_id),
+                status: None,
+                original: original(apdu),
+            })
+        }
+        _ => None,
+    })
+}
+
+fn progress(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
+    let info: wire::ChargingInfoReq = body(apdu)?;
+    Ok(PileNotice::Progress(ProgressReport {
+        record: values::record(&info.record_id, &apdu.body),
+        plug: values::plug(&info.connector_id),
+        energy: values::energy(info.consumed_electric),
+        cost: values::cost(info.cost.as_ref()),
+        original: original(apdu),
+    }))
+}
+
+fn telemetry(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
+    let telemetry: wire::TelemetryReq = body(apdu)?;
+    let status = telemetry.values.iter().find(|v| v.measurand == values::STATUS_MEASURAND);
+    Ok(PileNotice::Telemetry {
+        plug: values::plug_or_pile(&telemetry.connector_id),
+        status: status.and_then(|sample| values::whole(sample.value)),
+        original: original(apdu),
+    })
+}
+
+fn request(id: Id, apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+    Ok(match id {
+        Id::IdBootNotificationReq => {
+            let boot: wire::BootNotificationReq = body(apdu)?;
+            PileRequest::Boot { firmware: boot.firmware_version, original: original(apdu) }
+        }
+        Id::IdHeartbeatReq => {
+            body::<wire::HeartbeatReq>(apdu)?;
+            PileRequest::Heartbeat
+        }
+        Id::IdSetTariffReq => {
+            body::<wire::SetTariffReq>(apdu)?;
+            PileRequest::Tariff
+        }
+        Id::IdAuthorizeReq => authorize(apdu)?,
+        Id::IdStartTransactionReq => PileRequest::Start(start(apdu)?),
+        Id::IdStopTransactionReq => PileRequest::End(stop(apdu)?),
+        Id::IdTransactionReq => PileRequest::End(whole(apdu)?),
+        Id::IdWarningReq => {
+            let warning: wire::WarningReq = body(apdu)?;
+            let (code, cleared) = (warning.code, warning.clean);
+            PileRequest::Warning { code, cleared, original: original(apdu) }
+        }
+        Id::IdStatusNotificationReq => {
+            let status: wire::StatusNotificationReq = body(apdu)?;
+            PileRequest::Status {
+                plug: values::plug(&status.connector_id),
+                state: status.connector_state,
+                original: original(apdu),
+            }
+        }
+        _ => PileRequest::Unsupported { code: apdu.code },
+    })
+}
+
+fn authorize(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+    let request: wire::AuthorizeReq = body(apdu)?;
+    let Some(card) = values::card(request.id_data.as_ref()) else {
+        let found = request.id_data.map(|token| token.id).unwrap_or_default();
+        let at = "AuthorizeReq.IdData.id";
+        return Err(DecodeError::new(at, "a card number", found, ErrorCode::Protocol));
+    };
+    Ok(PileRequest::Authorize { card, original: original(apdu) })
+}
+
+fn start(apdu: &Apdu) -> Result<StartReport, DecodeError> {
+    let start: wire::StartTransactionReq = body(apdu)?;
+    Ok(StartReport {
+        record: values::record(&start.record_id, &apdu.body),
+        plug: values::plug(&start.connector_id),
+        card: values::card(start.id_data.as_ref()),
+        token: values::token(&start.transaction_id),
+        meter: values::meter(start.meter_start),
+        at: PileTime::from_unix_s(start.timestamp),
+        original: original(apdu),
+    })
+}
+
+fn stop(apdu: &Apdu) -> Result<EndReport, DecodeError> {
+    let stop: wire::StopTransactionReq = body(apdu)?;
+    Ok(EndReport {
+        record: values::record(&stop.record_id, &apdu.body),
+        plug: values::some_plug(&stop.connector_id),
+        card: values::card(stop.id_data.as_ref()),
+        token: values::token(&stop.transaction_id),
+        started: PileTime::Unknown,
+        kind: EndKind::Stop,
+        meter_start: None,
+        meter_stop: values::meter(stop.meter_stop),
+        ended: PileTime::from_unix_s(stop.timestamp),
+        cost: values::cost(stop.cost.as_ref()),
+        reason: stop.reason,
+        original: original(apdu),
+    })
+}
+
+fn whole(apdu: &Apdu) -> Result<EndReport, DecodeError> {
+    let whole: wire::TransactionReq = body(apdu)?;
+    Ok(EndReport {
+        record: values::record(&whole.record_id, &apdu.body),
+        plug: values::some_plug(&whole.connector_id),
+        card: values::card(whole.id_data.as_ref()),
+        token: values::token(&whole.transaction_id),
+        started: PileTime::from_unix_s(whole.time_start),
+        kind: EndKind::Whole,
+        meter_start: values::meter(whole.meter_start),
+        meter_stop: values::meter(whole.meter_stop),
+        ended: PileTime::from_unix_s(whole.time_stop),
+        cost: values::cost(whole.cost.as_ref()),
+        reason: whole.reason,
+        original: original(apdu),
+    })
+}
+
+fn answer(id: Id, apdu: &Apdu) -> Result<PileAnswer, DecodeError> {
+    Ok(match id {
+        Id::IdRemoteStartTransactionConf => {
+            let conf: wire::RemoteStartTransactionConf = body(apdu)?;
+            PileAnswer::RemoteStart { accepted: conf.status == 0, original: original(apdu) }
+        }
+        Id::IdRemoteStopTransactionConf => {
+            let conf: wire::RemoteStopTransactionConf = body(apdu)?;
+            PileAnswer::RemoteStop { accepted: conf.status == 0 }
+        }
+        Id::IdSetTariffConf => {
+            let conf: wire::SetTariffConf = body(apdu)?;
+            PileAnswer::Tariff { accepted: conf.status == 0 }
+        }
+        Id::IdMessageError => {
+            let error: wire::MessageError = body(apdu)?;
+            PileAnswer::Error(values::error_code(error.error))
+        }
+        _ => PileAnswer::Other(original(apdu)),
+    })
+}

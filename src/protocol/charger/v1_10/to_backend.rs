@@ -1,0 +1,187 @@
+//! What a backend is told.
+
+use super::{
+    EncodeError, Outgoing, expect_kept, kept, message_error, order, values,
+    wire::{self, MessageId as Id},
+};
+use crate::{
+    domain::{
+        id::{ConnectorNo, OrderId, PileCode},
+        reply::{OrderRef, UplinkMessage, UplinkReply},
+        wire::Original,
+    },
+    protocol::charger::station::Settings,
+};
+
+/// The version of the protocol, as the boot tells it.
+const VERSION: &str = "1.10";
+
+/// A message for a backend.
+pub fn message(
+    message: &UplinkMessage,
+    settings: &Settings,
+    at_s: Option<i64>,
+) -> Result<Outgoing, EncodeError> {
+    Ok(match message {
+        UplinkMessage::Boot => boot(settings),
+        UplinkMessage::Heartbeat => heartbeat(at_s),
+        // A request for a tariff is the code alone.
+        UplinkMessage::TariffRequest => Outgoing::raw(Id::IdSetTariffReq, Default::default()),
+        UplinkMessage::Authorize { original, .. } => {
+            expect_kept::<wire::AuthorizeReq>(original, Id::IdAuthorizeReq)?;
+            Outgoing::raw(Id::IdAuthorizeReq, original.body.clone())
+        }
+        UplinkMessage::Start { order, original, offline } => start(order, original, *offline)?,
+        UplinkMessage::Progress { order, original } => progress(order, original)?,
+        UplinkMessage::Stop { order } => {
+            Outgoing::new(Id::IdStopTransactionReq, &order::stop(order))
+        }
+        UplinkMessage::Transaction { payload } => {
+            Outgoing::raw(Id::IdTransactionReq, payload.clone())
+        }
+        UplinkMessage::Telemetry { pile, connector, order, original } => {
+            telemetry(*pile, *connector, *order, original)?
+        }
+        UplinkMessage::Warning { connector, order, original, .. } => {
+            warning(*connector, *order, original)?
+        }
+        UplinkMessage::Status { pile, connector, state } => Outgoing::new(
+            Id::IdStatusNotificationReq,
+            &wire::StatusNotificationReq {
+                evse_id: pile.to_string(),
+                connector_id: connector.to_string(),
+                connector_state: *state,
+            },
+        ),
+        UplinkMessage::Answer(answer) => reply(answer),
+    })
+}
+
+fn boot(settings: &Settings) -> Outgoing {
+    let boot = wire::BootNotificationReq {
+        part_number: settings.part_number.clone(),
+        serial_number: settings.serial.clone(),
+        vendor_id: settings.vendor.clone(),
+        firmware_version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol_version: VERSION.to_owned(),
+        connector_number: i32::try_from(settings.connectors.len()).unwrap_or(i32::MAX),
+        ..Default::default()
+    };
+    Outgoing::new(Id::IdBootNotificationReq, &boot)
+}
+
+fn heartbeat(at_s: Option<i64>) -> Outgoing {
+    let current_time = at_s.unwrap_or(0);
+    Outgoing::new(Id::IdHeartbeatReq, &wire::HeartbeatReq { current_time, ..Default::default() })
+}
+
+fn start(order: &OrderRef, original: &Original, offline: bool) -> Result<Outgoing, EncodeError> {
+    let mut start: wire::StartTransactionReq = expect_kept(original, Id::IdStartTransactionReq)?;
+    start.record_id = order.id.to_string();
+    start.transaction_id = values::transaction_text(order.transaction.as_ref());
+    start.evse_id = order.pile.to_string();
+    start.connector_id = values::connector_text(order.connector);
+    // The same rounding as in the recorded order; what makes no sense counts from nothing.
+    start.meter_start = values::meter(start.meter_start).map_or(0.0, values::meter_number);
+    start.offline = offline;
+    Ok(Outgoing::new(Id::IdStartTransactionReq, &start))
+}
+
+fn progress(order: &OrderRef, original: &Original) -> Result<Outgoing, EncodeError> {
+    let mut info: wire::ChargingInfoReq = expect_kept(original, Id::IdChargingInfoReq)?;
+    info.record_id = order.id.to_string();
+    info.evse_id = order.pile.to_string();
+    info.connector_id = values::connector_text(order.connector);
+    Ok(Outgoing::new(Id::IdChargingInfoReq, &info))
+}
+
+fn order_text(order: Option<OrderId>) -> String {
+    order.map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn telemetry(
+    pile: PileCode,
+    connector: Option<ConnectorNo>,
+    order: Option<OrderId>,
+    original: &Original,
+) -> Result<Outgoing, EncodeError> {
+    if let Some(mut values) = kept::<wire::MeterValuesReq>(original, Id::IdMeterValuesReq) {
+        values.evse_id = pile.to_string();
+        values.connector_id = values::connector_text(connector);
+        // The pile knows the order by the site's id, which this field is not for.
+        values.transaction_id.clear();
+        return Ok(Outgoing::new(Id::IdMeterValuesReq, &values));
+    }
+    let mut telemetry: wire::TelemetryReq = expect_kept(original, Id::IdTelemetryReq)?;
+    telemetry.evse_id = pile.to_string();
+    telemetry.connector_id = values::connector_text(connector);
+    telemetry.record_id = order_text(order);
+    Ok(Outgoing::new(Id::IdTelemetryReq, &telemetry))
+}
+
+fn warning(
+    connector: Option<ConnectorNo>,
+    order: Option<OrderId>,
+    original: &Original,
+) -> Result<Outgoing, EncodeError> {
+    let mut warning: wire::WarningReq = expect_kept(original, Id::IdWarningReq)?;
+    warning.connector_id = values::connector_text(connector);
+    warning.record_id = order_text(order);
+    Ok(Outgoing::new(Id::IdWarningReq, &warning))
+}
+
+fn reply(reply: &UplinkReply) -> Outgoing {
+    match reply {
+        UplinkReply::RemoteStart { accepted, reason, pile } => {
+            remote_start(*accepted, reason, pile.as_ref())
+        }
+        UplinkReply::RemoteStop { accepted } => Outgoing::new(
+            Id::IdRemoteStopTransactionConf,
+            &wire::RemoteStopTransactionConf { status: values::yes_no(*accepted) },
+        ),
+        UplinkReply::Tariff { accepted } => Outgoing::new(
+            Id::IdSetTariffConf,
+            &wire::SetTariffConf { status: values::yes_no(*accepted) },
+        ),
+        UplinkReply::History { count } => Outgoing::new(
+            Id::IdGetTransactionsConf,
+            &wire::GetTransactionsConf { total_count: i32::try_from(*count).unwrap_or(i32::MAX) },
+        ),
+        UplinkReply::Trigger { accepted } => Outgoing::new(
+            Id::IdTriggerMessageConf,
+            &wire::TriggerMessageConf { status: values::yes_no(*accepted) },
+        ),
+        // Both kinds of answer say yes with an empty message; only their codes differ.
+        UplinkReply::Cards { code } if *code == super::code_of(Id::IdUpdateIdCardCacheReq) => {
+            Outgoing::raw(Id::IdUpdateIdCardCacheConf, Default::default())
+        }
+        UplinkReply::Cards { .. } => Outgoing::new(
+            Id::IdSendLocalAuthorizationListConf,
+            &wire::SendLocalAuthorizationListConf::default(),
+        ),
+        UplinkReply::ClearCards => {
+            Outgoing::new(Id::IdClearCacheConf, &wire::ClearCacheConf::default())
+        }
+        UplinkReply::Error { code, text } => {
+            Outgoing::new(Id::IdMessageError, &message_error(*code, text))
+        }
+    }
+}
+
+fn remote_start(accepted: bool, reason: &str, pile: Option<&Original>) -> Outgoing {
+    let said: Option<wire::RemoteStartTransactionConf> =
+        pile.and_then(|o| kept(o, Id::IdRemoteStartTransactionConf));
+    let mut conf = said.unwrap_or_default();
+    if accepted != (conf.status == 0) {
+        conf.status = values::yes_no(accepted);
+    }
+    if !accepted && conf.reason == 0 {
+        conf.reason = wire::StopReason::SrOther.into();
+    }
+    if conf.reason_desc.is_empty() {
+        conf.reason_desc = reason.to_owned();
+    }
+    // The pile's own number of the order, which the backend knows by another.
+    conf.record_id.clear();
+    Outgoing::new(Id::IdRemoteStartTransactionConf, &conf)
+}
