@@ -1,1 +1,39 @@
-//! MQTT doors for the piles.
+//! MQTT doors for the piles: MQTT 3.1.1, QoS 0 to 2 in both directions, sessions, retained
+//! messages, wills.
+//!
+//! The doors are ours, the router behind them is rumqttd's. Its server cannot be exposed: a few
+//! trivial packets stop it, it restricts no topics, tells of no clients, and its QoS 2 does not
+//! survive a reconnect.
+//!
+//! * `frame` packets from and to bytes; `entrance` CONNECT, login, take-over; `connection` one
+//!   client's reader and writer; `session` its MQTT state, pure.
+//! * `hub` who sits where; `fanout` and `tree` who gets what; `pipe` the road through the router.
+//!
+//! What a pile publishes goes straight to the site's inbox, and what the site says straight to
+//! the pile's outbox; both are bounded. A full inbox leaves the pile's socket unread; a full
+//! outbox refuses the newest message. Only copies for observers take the router's road.
+//!
+//! An acknowledgement means "in memory": the site's answer after its commit is the promise.
+
+mod config;
+mod connection;
+mod counters;
+mod doors;
+mod entrance;
+mod event;
+mod fanout;
+mod filter;
+mod frame;
+mod hub;
+mod pipe;
+mod registry;
+mod session;
+mod shared;
+mod tree;
+
+pub use config::{DoorsConfig, DoorsError};
+pub use counters::DoorsCounters;
+pub use doors::{Doors, DoorsTask};
+pub use event::{DoorEvent, GoneReason, Outgoing, SendError, To};
+pub use filter::{Filter, FilterError, check_topic};
+pub use registry::{Access, Identity, Login, LoginRefused, Registry, Route};

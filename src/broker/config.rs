@@ -1,0 +1,77 @@
+//! What the doors are told at the start.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Settings and limits of the doors. `DoorsConfig::new(listen)` gives defaults for a site of up
+/// to 200 piles.
+#[derive(Debug, Clone)]
+pub struct DoorsConfig {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Greatest number of clients that are logged in at once.
+    pub max_connections: usize,
+    /// Greatest remaining length of a packet; a client that sends more is cut.
+    pub max_packet_bytes: usize,
+    /// Time from the TCP connection to a complete CONNECT, and to the end of a take-over.
+    pub connect_timeout: Duration,
+    /// Time a socket may refuse to take another byte before it is closed.
+    pub write_timeout: Duration,
+    /// Greatest number of filters a session may hold; more are refused with SUBACK 0x80.
+    pub max_subscriptions: usize,
+    /// Greatest number of messages that wait for one client.
+    pub max_outbox_messages: usize,
+    /// Greatest number of bytes (topics and payloads) that wait for one client.
+    pub max_outbox_bytes: usize,
+    /// Greatest number of unacknowledged QoS 1 and 2 messages towards one client.
+    pub max_inflight: usize,
+    /// Greatest number of topics with a retained message.
+    pub max_retained_topics: usize,
+    /// Greatest number of sessions kept, connected or not; the one away longest is dropped first.
+    pub max_sessions: usize,
+}
+
+impl DoorsConfig {
+    /// The defaults, listening on `listen`.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            max_connections: 256,
+            max_packet_bytes: 65_536,
+            connect_timeout: Duration::from_secs(5),
+            // Longer than a mobile link sleeps, shorter than TCP's own quarter of an hour.
+            write_timeout: Duration::from_secs(20),
+            max_subscriptions: 32,
+            // A pile is told a few things at a time; an observer of 200 piles gets their bursts.
+            max_outbox_messages: 512,
+            max_outbox_bytes: 512 * 1024,
+            // As mosquitto's order of magnitude; every client library copes with it.
+            max_inflight: 32,
+            max_retained_topics: 1024,
+            max_sessions: 512,
+        }
+    }
+}
+
+/// Why the doors do not open, or closed by themselves.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorsError {
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// What was asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A thread of the router could not be started, or the router has ended.
+    #[error("the router does not run: {0}")]
+    Router(String),
+    /// Nobody reads the inbox any more.
+    #[error("the inbox of the site is closed")]
+    InboxClosed,
+    /// A connection's task panicked: a fault of ours.
+    #[error("a connection ended in a panic: {0}")]
+    Panicked(String),
+}

@@ -1,0 +1,79 @@
+//! What the doors count.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// What the doors have counted since the start; `connections` is a present number.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct DoorsCounters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub $name: Count,)*
+        }
+
+        impl Counters {
+            pub fn snapshot(&self) -> DoorsCounters {
+                DoorsCounters { $($name: self.$name.0.load(Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Clients logged in now.
+    connections,
+    /// Sessions kept now, connected or not.
+    sessions,
+    /// TCP connections accepted.
+    accepted,
+    /// Connections closed because they did not log in in time, or others pressed.
+    silent,
+    /// Logins refused: name, password, client id, will, version.
+    refused_logins,
+    /// Logins refused because the doors were full.
+    refused_full,
+    /// Publishes outside the client's topics: acknowledged, not passed on.
+    denied_publishes,
+    /// Filters outside the client's topics, or too many: SUBACK 0x80.
+    denied_subscriptions,
+    /// Clients cut for bytes that are no MQTT.
+    malformed,
+    /// Messages that found an outbox, the waiting room before SUBSCRIBE or the router full.
+    dropped_messages,
+    /// Messages whose time had passed before they could be handed over.
+    expired_messages,
+    /// Retained messages not kept: too many topics.
+    dropped_retained,
+    /// Publishes that had to wait for room in the inbox.
+    inbox_waits,
+    /// Connections ended by another of the same session.
+    take_overs,
+    /// Connections ended for silence.
+    keep_alive_ends,
+    /// Connections ended because the socket took no bytes.
+    stuck_writers,
+    /// Messages handed to the site.
+    published,
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    pub fn set(&self, count: usize) {
+        self.0.store(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+    }
+}

@@ -1,0 +1,209 @@
+//! The handle and the accepting task.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::config::{DoorsConfig, DoorsError};
+use super::connection::serve;
+use super::counters::{Counters, DoorsCounters};
+use super::event::{DoorEvent, Outgoing, SendError, To};
+use super::filter::check_topic;
+use super::hub::Hub;
+use super::pipe::{self, PipeEnd};
+use super::registry::Registry;
+use super::shared::{Closing, Shared};
+
+/// Time for all connections to end at shutdown; longer than one connection's farewell.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Pause after a failed accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// After this long without a byte the kernel asks whether the peer is still there; for clients
+/// without keep-alive.
+const TCP_IDLE: Duration = Duration::from_secs(60);
+
+/// Handle to the doors; cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Doors {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ended: watch::Receiver<()>,
+}
+
+/// The accepting task. Dropping it closes the doors.
+pub struct DoorsTask {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    _ended: watch::Sender<()>,
+}
+
+impl Doors {
+    /// Binds the listener and starts the router; [`DoorsTask::run`] then serves. Events of
+    /// hosts' clients go to `inbox`; while it is full, their connections are not read.
+    ///
+    /// # Errors
+    /// If the address cannot be bound or the router does not start.
+    pub async fn bind(
+        config: DoorsConfig,
+        registry: Arc<dyn Registry>,
+        inbox: flume::Sender<DoorEvent>,
+    ) -> Result<(Self, DoorsTask), DoorsError> {
+        let bind = |source| DoorsError::Bind { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let (pipe, end) = pipe::open()?;
+        let hub = Hub::new(config, Arc::new(Counters::default()), pipe);
+        let shared = Arc::new(Shared::new(hub, registry, inbox));
+        spawn_exit(Arc::clone(&shared), end)?;
+        let (sender, ended) = watch::channel(());
+        let doors = Self { shared: Arc::clone(&shared), address, ended };
+        Ok((doors, DoorsTask { shared, listener, _ended: sender }))
+    }
+
+    /// Where the doors listen.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says something to a client. Never blocks. Delivered if and when the client has subscribed
+    /// to the topic, with the lesser QoS; a connected client may subscribe later.
+    ///
+    /// # Errors
+    /// If it was not taken; nothing is kept then.
+    pub fn send(&self, to: &To, message: Outgoing) -> Result<(), SendError> {
+        let now = self.shared.now();
+        let mut hub = self.shared.hub();
+        if hub.is_closed() { Err(SendError::Closed) } else { hub.send(to, message, now) }
+    }
+
+    /// Publishes to whoever has subscribed, with QoS 1 at the most. With `retain`, later
+    /// subscribers get it too, and an empty payload clears it.
+    ///
+    /// # Errors
+    /// If the router has no room; observers miss the message, and a retained one is not kept.
+    pub fn publish(&self, topic: &str, payload: &Bytes, retain: bool) -> Result<(), SendError> {
+        if check_topic(topic).is_err() || u16::try_from(topic.len()).is_err() {
+            return Err(SendError::Invalid);
+        }
+        let mut hub = self.shared.hub();
+        if hub.is_closed() {
+            return Err(SendError::Closed);
+        }
+        hub.route(topic, payload, 1, retain).map_err(|_| {
+            self.shared.counters.dropped_messages.one();
+            SendError::Full
+        })
+    }
+
+    /// Ends the connections of a name, wills included; how many there were.
+    pub fn kick(&self, name: &str) -> usize {
+        self.shared.hub().kick(name)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> DoorsCounters {
+        self.shared.counters.snapshot()
+    }
+
+    /// Closes the doors in order: no new connections, what waits in outboxes is written for a
+    /// moment, no wills, a `Gone` for each client. Returns when [`DoorsTask::run`] has ended.
+    pub async fn shutdown(&self) {
+        self.shared.close(Closing::Asked);
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// The thread that takes what comes out of the router.
+fn spawn_exit(shared: Arc<Shared>, mut end: PipeEnd) -> Result<(), DoorsError> {
+    let work = move || {
+        while let Some(parcel) = end.next() {
+            let mut hub = shared.hub();
+            hub.pipe.arrived(parcel.sequence);
+            hub.dispatch(parcel.sequence, parcel.qos, &parcel.topic, &parcel.payload);
+        }
+        shared.close(Closing::RouterGone);
+    };
+    let thread = std::thread::Builder::new().name("doors-exit".to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| DoorsError::Router(error.to_string()))
+}
+
+impl DoorsTask {
+    /// Serves until [`Doors::shutdown`].
+    ///
+    /// # Errors
+    /// If the doors had to close by themselves: the inbox is closed, the router has ended, a
+    /// connection panicked.
+    pub async fn run(self) -> Result<(), DoorsError> {
+        let mut connections = JoinSet::new();
+        let mut closing = self.shared.closing();
+        let mut result = Ok(());
+        loop {
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing != Closing::Not) => break,
+                accepted = self.listener.accept() => self.admit(accepted, &mut connections).await,
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = check_ended(ended) {
+                        result = Err(error);
+                        break;
+                    }
+                }
+            }
+        }
+        self.shared.close(Closing::Asked);
+        // What has not ended by then is cut off with the set.
+        let drain = async { while connections.join_next().await.is_some() {} };
+        let _in_time = timeout(DRAIN, drain).await;
+        let why = *closing.borrow();
+        result.and(match why {
+            Closing::Not | Closing::Asked => Ok(()),
+            Closing::InboxClosed => Err(DoorsError::InboxClosed),
+            Closing::RouterGone => Err(DoorsError::Router("it has ended".to_owned())),
+        })
+    }
+
+    async fn admit(
+        &self,
+        accepted: std::io::Result<(TcpStream, SocketAddr)>,
+        connections: &mut JoinSet<()>,
+    ) {
+        match accepted {
+            Ok((stream, address)) => {
+                self.shared.counters.accepted.one();
+                // Options the kernel does not know are no reason to refuse a client.
+                let _no_delay = stream.set_nodelay(true);
+                let _alive = rustix::net::sockopt::set_socket_keepalive(&stream, true);
+                let _idle = rustix::net::sockopt::set_tcp_keepidle(&stream, TCP_IDLE);
+                let connection = self.shared.next_connection();
+                connections.spawn(serve(Arc::clone(&self.shared), stream, connection, address));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Drop for DoorsTask {
+    fn drop(&mut self) {
+        self.shared.close(Closing::Asked);
+    }
+}
+
+fn check_ended(ended: Result<(), JoinError>) -> Result<(), DoorsError> {
+    match ended {
+        Err(error) if error.is_panic() => Err(DoorsError::Panicked(error.to_string())),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,223 @@
+//! From the first byte to the seat: CONNECT, login, take-over.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rumqttd::protocol::ConnectReturnCode;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::frame::{self, Connect, Incoming, Malformed, Publish};
+use super::hub::{Guest, Seated, Sit};
+use super::registry::{Identity, Login};
+use super::shared::Shared;
+use crate::domain::id::ConnectionId;
+
+/// Greatest CONNECT: ids and credentials are short, a will is a telegram. Strangers get no more
+/// memory than this.
+const MAX_CONNECT_BYTES: usize = 4096;
+
+/// Longest client id; a serial or a library's random name has 23 to 64.
+const MAX_CLIENT_ID: usize = 128;
+
+/// How long a refused client is given to read its CONNACK before the socket is closed.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Bytes thrown away while it does.
+const LINGER_BYTES: usize = 16 * 1024;
+
+/// A client that is in.
+pub(super) struct Admitted {
+    pub guest: Guest,
+    pub identity: Identity,
+    pub seated: Seated,
+    pub will: Option<Publish>,
+    /// Zero for none.
+    pub keep_alive: Duration,
+    /// What it sent behind CONNECT.
+    pub buffer: BytesMut,
+}
+
+enum Outcome {
+    Admitted(Box<Admitted>),
+    Refused(ConnectReturnCode),
+    Dropped,
+}
+
+/// Brings a connection in, or sees it off.
+pub(super) async fn enter<S>(
+    shared: &Arc<Shared>,
+    stream: &mut S,
+    connection: ConnectionId,
+    address: SocketAddr,
+) -> Option<Box<Admitted>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (_pass, pressed) = shared.enter_lobby(connection);
+    let mut closing = shared.closing();
+    let outcome = tokio::select! {
+        outcome = timeout(shared.config.connect_timeout, meet(shared, stream, connection, address)) => {
+            outcome.ok()
+        }
+        _ = pressed => None,
+        _ = closing.changed() => return None,
+    };
+    match outcome {
+        Some(Outcome::Admitted(admitted)) => return Some(admitted),
+        Some(Outcome::Refused(code)) => refuse(stream, code).await,
+        Some(Outcome::Dropped) => {}
+        None => shared.counters.silent.one(),
+    }
+    None
+}
+
+async fn meet<S>(
+    shared: &Arc<Shared>,
+    stream: &mut S,
+    connection: ConnectionId,
+    address: SocketAddr,
+) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buffer = BytesMut::new();
+    let connect = match read_connect(stream, &mut buffer, shared.config.max_packet_bytes).await {
+        Ok(Some(connect)) => connect,
+        Ok(None) => return Outcome::Dropped,
+        Err(Malformed::Version) => {
+            shared.counters.refused_logins.one();
+            return Outcome::Refused(ConnectReturnCode::RefusedProtocolVersion);
+        }
+        Err(error) => {
+            shared.counters.malformed.one();
+            tracing::warn!(%address, %error, "connection closed before login");
+            return Outcome::Dropped;
+        }
+    };
+    match check(shared, &connect, connection, address) {
+        Ok((guest, identity)) => {
+            let keep_alive = Duration::from_secs(u64::from(connect.keep_alive)) * 3 / 2;
+            match take_seat(shared, &guest).await {
+                Ok(seated) => {
+                    let will = connect.will;
+                    let admitted = Admitted { guest, identity, seated, will, keep_alive, buffer };
+                    Outcome::Admitted(Box::new(admitted))
+                }
+                Err(outcome) => outcome,
+            }
+        }
+        Err(code) => {
+            shared.counters.refused_logins.one();
+            Outcome::Refused(code)
+        }
+    }
+}
+
+async fn read_connect<S>(
+    stream: &mut S,
+    buffer: &mut BytesMut,
+    limit: usize,
+) -> Result<Option<Connect>, Malformed>
+where
+    S: AsyncRead + Unpin,
+{
+    loop {
+        match frame::read(buffer, limit.min(MAX_CONNECT_BYTES))? {
+            Some(Incoming::Connect(connect)) => return Ok(Some(*connect)),
+            Some(_) => return Err(Malformed::Header(0)),
+            None => {}
+        }
+        buffer.reserve(512);
+        if !matches!(stream.read_buf(buffer).await, Ok(1..)) {
+            return Ok(None);
+        }
+    }
+}
+
+/// The rules for client ids, the login, the will.
+fn check(
+    shared: &Shared,
+    connect: &Connect,
+    connection: ConnectionId,
+    address: SocketAddr,
+) -> Result<(Guest, Identity), ConnectReturnCode> {
+    let client_id = client_id(connect, connection)?;
+    let login = Login {
+        client_id: &client_id,
+        username: connect.username.as_deref(),
+        password: connect.password.as_deref(),
+        address,
+    };
+    let identity = shared.registry.login(&login).map_err(|refused| {
+        tracing::warn!(%address, client_id, reason = %refused, "login refused");
+        ConnectReturnCode::NotAuthorized
+    })?;
+    if let Some(will) = &connect.will
+        && !identity.access.may_publish(&will.topic)
+    {
+        tracing::warn!(%address, name = identity.name, topic = will.topic, "will refused");
+        return Err(ConnectReturnCode::NotAuthorized);
+    }
+    let guest = Guest::new(connection, &identity, &client_id, connect.clean);
+    Ok((guest, identity))
+}
+
+/// An empty id asks for one of ours, for this connection only (MQTT 3.1.1 §3.1.3.1). Characters
+/// that mean something in topics are refused: ids end up in topics, logs and file names.
+fn client_id(connect: &Connect, connection: ConnectionId) -> Result<String, ConnectReturnCode> {
+    let id = connect.client_id.as_str();
+    if id.is_empty() && connect.clean {
+        return Ok(format!("auto-{}", connection.0));
+    }
+    let bad = |c: char| c.is_control() || matches!(c, '/' | '+' | '#' | '$');
+    if id.is_empty() || id.len() > MAX_CLIENT_ID || id.contains(bad) {
+        return Err(ConnectReturnCode::ClientIdentifierNotValid);
+    }
+    Ok(id.to_owned())
+}
+
+/// Waits until the old connection of the session has left, its will and its `Gone` included.
+async fn take_seat(shared: &Shared, guest: &Guest) -> Result<Seated, Outcome> {
+    loop {
+        let now = shared.now();
+        let sit = shared.hub().sit(guest, now);
+        match sit {
+            Sit::Seated(seated) => return Ok(seated),
+            Sit::Occupied(mut gone) => while gone.changed().await.is_ok() {},
+            Sit::Superseded => return Err(Outcome::Dropped),
+            Sit::Full => {
+                shared.counters.refused_full.one();
+                return Err(Outcome::Refused(ConnectReturnCode::ServiceUnavailable));
+            }
+        }
+    }
+}
+
+/// Says no, and waits a moment for the client to hear it: closing a socket with unread bytes
+/// would take the answer away again.
+async fn refuse<S>(stream: &mut S, code: ConnectReturnCode)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut answer = BytesMut::new();
+    frame::write_refusal(code, &mut answer);
+    let farewell = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        let mut waste = BytesMut::with_capacity(512);
+        let mut total = 0;
+        while total < LINGER_BYTES {
+            waste.clear();
+            match stream.read_buf(&mut waste).await? {
+                0 => break,
+                count => total += count,
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    // Whether it heard is its own affair.
+    let _heard = timeout(LINGER, farewell).await;
+}

@@ -1,0 +1,129 @@
+//! What all connections, the handle and the router's exit share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::config::DoorsConfig;
+use super::counters::Counters;
+use super::event::DoorEvent;
+use super::hub::Hub;
+use super::registry::Registry;
+use crate::domain::id::ConnectionId;
+use crate::domain::time::Mono;
+
+/// Connections that have not logged in yet. When more come, the one that has waited longest is
+/// closed: an honest client needs one round trip, so only the silent grow old here.
+const MAX_LOBBY: usize = 128;
+
+/// Why the doors close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// They are open.
+    Not,
+    /// Somebody asked for it.
+    Asked,
+    /// The site no longer reads.
+    InboxClosed,
+    /// The router has ended.
+    RouterGone,
+}
+
+/// Shared state; all locks are held for moments only, never over an await.
+pub(super) struct Shared {
+    hub: Mutex<Hub>,
+    lobby: Mutex<BTreeMap<ConnectionId, oneshot::Sender<()>>>,
+    pub registry: Arc<dyn Registry>,
+    pub inbox: flume::Sender<DoorEvent>,
+    pub counters: Arc<Counters>,
+    pub config: DoorsConfig,
+    closing: watch::Sender<Closing>,
+    next_connection: AtomicU64,
+    epoch: Instant,
+}
+
+#[expect(clippy::disallowed_methods, reason = "keep-alive and expiry are counted from here")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+impl Shared {
+    pub fn new(hub: Hub, registry: Arc<dyn Registry>, inbox: flume::Sender<DoorEvent>) -> Self {
+        Self {
+            counters: Arc::clone(&hub.counters),
+            config: hub.config.clone(),
+            hub: Mutex::new(hub),
+            lobby: Mutex::default(),
+            registry,
+            inbox,
+            closing: watch::channel(Closing::Not).0,
+            next_connection: AtomicU64::new(1),
+            epoch: instant(),
+        }
+    }
+
+    /// The sessions. A panic under the lock ends the doors anyway, so poison is passed over.
+    pub fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since the doors opened.
+    pub fn now(&self) -> Mono {
+        let elapsed = instant().saturating_duration_since(self.epoch);
+        Mono(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.next_connection.fetch_add(1, Relaxed))
+    }
+
+    /// Closes the doors; the first reason counts.
+    pub fn close(&self, why: Closing) {
+        self.closing.send_if_modified(|closing| {
+            let first = *closing == Closing::Not;
+            if first {
+                *closing = why;
+            }
+            first
+        });
+        self.hub().close();
+    }
+
+    pub fn closing(&self) -> watch::Receiver<Closing> {
+        self.closing.subscribe()
+    }
+
+    /// Enters the lobby; the receiver fires when the place is needed.
+    pub fn enter_lobby(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+    ) -> (LobbyPass, oneshot::Receiver<()>) {
+        let (leave, left) = oneshot::channel();
+        let mut lobby = self.lobby.lock().unwrap_or_else(PoisonError::into_inner);
+        if lobby.len() >= MAX_LOBBY
+            && let Some((_, oldest)) = lobby.pop_first()
+        {
+            // It may have gone by itself.
+            let _gone = oldest.send(());
+        }
+        lobby.insert(connection, leave);
+        drop(lobby);
+        (LobbyPass { shared: Arc::clone(self), connection }, left)
+    }
+}
+
+/// A place in the lobby, given back when dropped.
+pub(super) struct LobbyPass {
+    shared: Arc<Shared>,
+    connection: ConnectionId,
+}
+
+impl Drop for LobbyPass {
+    fn drop(&mut self) {
+        let mut lobby = self.shared.lobby.lock().unwrap_or_else(PoisonError::into_inner);
+        lobby.remove(&self.connection);
+    }
+}
