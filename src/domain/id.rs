@@ -187,7 +187,7 @@ impl KeyTime {
                 Self(-first_seen.wall.unix_ms.clamp(1, RUN - 1))
             }
             PileTime::Unknown => {
-                let boot = i64::try_from(first_seen.boot.0 & 0x3fff_ffff).unwrap_or(0) << 32;
+                let boot = i64::try_from(first_seen.boot.0 & 0x1fff_ffff).unwrap_or(0) << 32;
                 let second = i64::try_from((first_seen.mono.0 / 1000) & 0xffff_ffff).unwrap_or(0);
                 Self(-(RUN | boot | second))
             }

@@ -1,23 +1,74 @@
 //! The decisions; pure.
+//!
+//! [`Site::step`] takes what happened and the moment, and gives a [`step::Step`]: entries to
+//! remember and commands for the outside. Each file holds one kind of decision:
+//!
+//! * `identity` which order a report means; `figures` what is billed; `reports` new, repeated,
+//!   conflicting and late reports; `book` the orders in memory
+//! * `admission` cards and starts; `remote` remote start and stop
+//! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
+//!   it; `history` what it asks for again
+//! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
+//!   people see
 
 use std::collections::BTreeMap;
 
-use crate::{
-    domain::{
-        event::{OperatorRequest, PileEvent, UplinkEvent},
-        id::{ConnectorNo, OrderId, PileCode, RecordNo, UplinkName},
-        order::Order,
-        wire::Revision,
-    },
-    protocol::charger::station,
+use crate::domain::{
+    card::Verdict,
+    event::{OperatorRequest, PileEvent, PileRequest, UplinkEvent},
+    id::{CardNo, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
+    order::{DeliveryState, Order, OrderState},
+    time::{BootId, ClockQuality, Mono, Now, Stamp},
+    wire::Original,
 };
 
+mod admission;
+pub mod alarm;
+mod book;
 pub mod command;
+pub mod config;
 pub mod entry;
+mod figures;
+mod health;
+mod history;
+mod identity;
+mod link;
+mod outbox;
+mod piles;
+mod remote;
+mod reports;
 pub mod restore;
+mod settlement;
+pub mod snapshot;
 pub mod step;
+mod turn;
+mod uplinks;
 
-use command::Query;
+pub use config::{PileConfig, SiteConfig, UplinkConfig};
+pub use remote::REMOTES_LIMIT;
+
+use alarm::Alarms;
+use book::Book;
+use command::{Command, Query};
+use entry::Entry;
+use link::Link;
+use outbox::Outbox;
+use piles::Pile;
+use remote::Remotes;
+use restore::Image;
+use snapshot::Counters;
+use step::Step;
+use turn::Turn;
+
+/// Inputs stepped before a commit, at most: the books keep at least as many ended orders.
+pub const BATCH_LIMIT: usize = 256;
+
+/// Orders of one pile that share a record number and are still told apart; a pile that begins
+/// anew more often than this within the retention time is compared with its newest ones only.
+pub const LOOKUP_LIMIT: u16 = 8;
+
+/// Cards remembered; a site's regulars are hundreds, and each costs some hundred bytes.
+pub const CARDS_LIMIT: usize = 10_000;
 
 /// What the site is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,49 +130,202 @@ pub enum Lookup {
     Id(OrderId),
 }
 
-/// Orders of one pile that share a record number and are still told apart; a pile that begins
-/// anew more often than this within the retention time is compared with its newest ones only.
-pub const LOOKUP_LIMIT: u16 = 8;
+impl Input {
+    /// What has to be looked up in the ledger and put into `known` before this is stepped.
+    #[must_use]
+    pub fn lookup(&self) -> Option<Lookup> {
+        match self {
+            Self::Pile { pile, event: PileEvent::Requested { request, .. }, .. } => {
+                let record = match request {
+                    PileRequest::Start(report) => &report.record,
+                    PileRequest::End(report) => &report.record,
+                    _ => return None,
+                };
+                Some(Lookup::Record { pile: *pile, record: record.clone() })
+            }
+            Self::Operator { request, .. } => match request {
+                OperatorRequest::Retry { order } => Some(Lookup::Id(*order)),
+                OperatorRequest::Import { order } => Some(Lookup::Id(order.id)),
+                OperatorRequest::RetireUplink { .. } => None,
+            },
+            _ => None,
+        }
+    }
 
-/// What the site has to know of the place.
-#[derive(Debug, Clone)]
-pub struct SiteConfig {
-    /// The piles.
-    pub piles: BTreeMap<PileCode, PileConfig>,
-    /// The uplinks, in the order of the config.
-    pub uplinks: Vec<UplinkConfig>,
-    /// Between heartbeats of a pile, in s.
-    pub heartbeat_interval_s: u32,
-    /// How long an interrupted order waits for the pile's own report, in ms.
-    pub interrupted_grace_ms: u64,
-    /// How long an order without a dated clock is held back from uplinks, in ms.
-    pub undated_hold_ms: u64,
-    /// Stop a running session when the backend refuses it.
-    pub stop_refused: bool,
+    /// Puts in what [`Input::lookup`] asked for.
+    pub fn learn(&mut self, orders: Vec<Order>) {
+        if let Self::Pile { known, .. } | Self::Operator { known, .. } = self {
+            *known = orders;
+        }
+    }
 }
 
-/// A pile in the config.
-#[derive(Debug, Clone)]
-pub struct PileConfig {
-    /// What it speaks.
-    pub revision: Revision,
-    /// Site-wide numbers of its connectors, in its own order: the pile's number 1 comes first.
-    pub connectors: Vec<ConnectorNo>,
+/// The site: the fold of the ledger in memory, and every decision.
+#[derive(Debug)]
+pub struct Site {
+    config: SiteConfig,
+    boot: BootId,
+    piles: BTreeMap<PileCode, Pile>,
+    book: Book,
+    /// What backends said of running orders' starts, for repetitions.
+    start_answers: BTreeMap<OrderSeq, (Verdict, Option<Original>)>,
+    /// The newest charging information of running orders, to be sent again on request.
+    last_progress: BTreeMap<OrderSeq, Original>,
+    /// Open orders whose pile has to be heard of again.
+    suspects: BTreeMap<OrderSeq, Mono>,
+    links: BTreeMap<UplinkName, Link>,
+    cards: BTreeMap<CardNo, Verdict>,
+    tariff: Option<(u64, Original)>,
+    remotes: Remotes,
+    alarms: Alarms,
+    counters: Counters,
+    clock: Option<(ClockQuality, i64)>,
+    is_storage_full: bool,
 }
 
-/// An uplink in the config.
-#[derive(Debug, Clone)]
-pub struct UplinkConfig {
-    /// Its name.
-    pub name: UplinkName,
-    /// Settings of its wire.
-    pub station: station::Settings,
-    /// Authorises cards and assigns transaction ids.
-    pub primary: bool,
-    /// May start and stop.
-    pub commands: bool,
-    /// An order settles only with its confirmation.
-    pub required: bool,
-    /// How long a pile's request waits for the backend, in ms.
-    pub answer_timeout_ms: u64,
+impl Site {
+    /// The site as the ledger has it. The first step dates what can be dated.
+    pub fn restore(image: Image, config: SiteConfig, now: Now) -> (Self, Step) {
+        let stamp = Stamp { boot: image.boot, mono: now.mono, wall: now.wall };
+        let links = config.uplinks.iter().map(|uplink| {
+            let name = uplink.name.clone();
+            let mark = image.sequences.get(&name).copied().unwrap_or(Sequence(0));
+            let outbox = Outbox::restore(image.owed.get(&name).copied().unwrap_or_default());
+            (name, Link::new(uplink.clone(), mark, outbox, stamp))
+        });
+        let mut site = Self {
+            boot: image.boot,
+            piles: config.piles.keys().map(|code| (*code, Pile::default())).collect(),
+            book: Book::restore(&image),
+            start_answers: BTreeMap::new(),
+            last_progress: BTreeMap::new(),
+            // No pile has been heard of in this run.
+            suspects: image.open.iter().map(|order| (order.seq, now.mono)).collect(),
+            links: links.collect(),
+            remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
+            cards: image.cards,
+            tariff: image.tariff,
+            alarms: Alarms::default(),
+            counters: Counters::default(),
+            clock: None,
+            is_storage_full: false,
+            config,
+        };
+        let step = site.step(Input::Tick, now);
+        (site, step)
+    }
+
+    /// Takes one input. Total: never fails, never blocks, never asks for the time.
+    pub fn step(&mut self, input: Input, now: Now) -> Step {
+        let mut turn = Turn::new(now, self.boot);
+        self.watch_clock(&mut turn);
+        match input {
+            Input::Pile { pile, event, known } => self.pile_event(pile, event, &known, &mut turn),
+            Input::Uplink { uplink, event } => self.uplink_event(&uplink, event, &mut turn),
+            Input::Operator { ticket, request, known } => {
+                let outcome = self.operator(request, known, &mut turn);
+                turn.order(Command::Operator { ticket, outcome });
+            }
+            Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
+            Input::Storage { is_full } => self.storage(is_full, &mut turn),
+            Input::Tick => {}
+        }
+        self.maintain(&mut turn);
+        turn.finish()
+    }
+
+    /// When the site wants a [`Input::Tick`] at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        let links = self.links.values().filter_map(Link::deadline);
+        links.chain(self.remotes.deadline()).chain(self.suspects_deadline()).min()
+    }
+
+    fn maintain(&mut self, turn: &mut Turn) {
+        self.expire_questions(turn);
+        self.expire_calls(turn);
+        self.watch_suspects(turn);
+        self.drain(turn);
+        let names: Vec<UplinkName> = self.links.keys().cloned().collect();
+        for name in &names {
+            self.history_on(name, turn);
+        }
+        let links = &self.links;
+        self.book.sweep(|seq| {
+            links.values().any(|link| link.outbox.holds(seq) || link.histories.holds(seq))
+        });
+    }
+
+    fn loaded(&mut self, query: Query, orders: Vec<Order>, total: u64, turn: &mut Turn) {
+        match query {
+            Query::Backlog { uplink, limit, .. } => {
+                self.backlog_loaded(&uplink, limit, orders, turn);
+            }
+            Query::History { uplink, sequence, .. } => {
+                self.history_loaded(&uplink, sequence, orders, total, turn);
+            }
+        }
+    }
+
+    fn operator(
+        &mut self,
+        request: OperatorRequest,
+        known: Vec<Order>,
+        turn: &mut Turn,
+    ) -> Result<String, String> {
+        match request {
+            OperatorRequest::Retry { .. } => {
+                let order = known.into_iter().next().ok_or("no such order")?;
+                self.retry(order, turn)
+            }
+            OperatorRequest::Import { order } => {
+                if !known.is_empty() || self.book.by_id(order.id).is_some() {
+                    return Err("on record already".to_owned());
+                }
+                Ok(self.import(*order, turn))
+            }
+            OperatorRequest::RetireUplink { uplink } => {
+                if self.links.contains_key(&uplink) {
+                    return Err("still in the config; take it out first".to_owned());
+                }
+                turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
+                Ok("retired: it is owed nothing more".to_owned())
+            }
+        }
+    }
+
+    /// Takes an order from another ledger as it is; what it still owes is owed here.
+    fn import(&mut self, mut order: Order, turn: &mut Turn) -> String {
+        order.seq = self.book.next_seq();
+        let seq = order.seq;
+        if order.ending.is_none() {
+            order.ending = Some(figures::estimated(&order, turn.stamp()));
+            order.flags.estimated = true;
+        }
+        let was_settled = order.state == OrderState::Settled;
+        let deliveries = self.new_deliveries().into_iter().map(|new| {
+            order.delivery(&new.uplink).cloned().unwrap_or_else(|| match was_settled {
+                // Settled there: whoever is missing never asked for it.
+                true => crate::domain::order::Delivery { state: DeliveryState::Retired, ..new },
+                false => new,
+            })
+        });
+        order.deliveries = deliveries.collect();
+        order.state = OrderState::Recorded;
+        let owed: Vec<UplinkName> = order
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.state.is_owed())
+            .map(|delivery| delivery.uplink.clone())
+            .collect();
+        let id = order.id;
+        self.book.record(order, turn);
+        for name in &owed {
+            if let Some(link) = self.links.get_mut(name) {
+                link.outbox.add(seq, turn.now.wall.unix_ms);
+            }
+        }
+        self.settle_if_done(seq, turn);
+        format!("order {id} imported")
+    }
 }

@@ -15,7 +15,6 @@ pub struct Step {
 #[must_use = "released commands are to be carried out"]
 pub struct Released(Vec<Command>);
 
-#[allow(dead_code)]
 impl Step {
     pub(super) fn remember(&mut self, entry: Entry) {
         self.entries.push(entry);

@@ -1,0 +1,229 @@
+//! The orders in memory: those that run, those being delivered, and the newest ended ones.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
+use crate::domain::{
+    id::{ConnectorNo, OrderId, OrderSeq, PileCode, RecordNo, TransactionId},
+    order::{Ending, Order, OrderState, Progress},
+    quantity::{Energy, Money},
+    time::{ClockQuality, Mono, Stamp},
+};
+
+/// Ended orders kept for inputs of the same batch, which were looked up before the batch began.
+const RECENT_LIMIT: usize = 2 * BATCH_LIMIT;
+
+/// Readings of a running order that are kept are at least this far apart: flash wears out, and an
+/// interrupted order loses at most this much.
+const KEEP_PROGRESS_MS: u64 = 60_000;
+
+/// Disputes remembered to recognise a repeated one; a forgotten one is recorded once more.
+const DISPUTES_LIMIT: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Book {
+    orders: BTreeMap<OrderSeq, Order>,
+    last: OrderSeq,
+    recent: VecDeque<OrderSeq>,
+    kept: BTreeMap<OrderSeq, Mono>,
+    disputes: BTreeMap<OrderSeq, Ending>,
+    sweep_above: usize,
+    pub(super) total: u64,
+    pub(super) unsettled: u64,
+}
+
+impl Book {
+    pub(super) fn restore(image: &Image) -> Self {
+        Self {
+            orders: image.open.iter().map(|order| (order.seq, order.clone())).collect(),
+            last: image.last_seq,
+            recent: VecDeque::new(),
+            kept: BTreeMap::new(),
+            disputes: BTreeMap::new(),
+            sweep_above: 4 * RECENT_LIMIT,
+            total: image.orders,
+            unsettled: image.unsettled,
+        }
+    }
+
+    pub(super) fn get(&self, seq: OrderSeq) -> Option<&Order> {
+        self.orders.get(&seq)
+    }
+
+    pub(super) fn get_mut(&mut self, seq: OrderSeq) -> Option<&mut Order> {
+        self.orders.get_mut(&seq)
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(|order| order.state.is_open())
+    }
+
+    pub(super) fn open_of(&self, pile: PileCode) -> impl Iterator<Item = &Order> {
+        self.open().filter(move |order| order.key.pile == pile)
+    }
+
+    pub(super) fn open_at(&self, connector: ConnectorNo) -> Option<&Order> {
+        self.open().filter(|order| order.connector == Some(connector)).last()
+    }
+
+    pub(super) fn running(&self, pile: PileCode, record: &RecordNo) -> Option<OrderSeq> {
+        self.open_of(pile).filter(|order| order.key.record == *record).map(|order| order.seq).last()
+    }
+
+    pub(super) fn by_transaction(&self, transaction: &TransactionId) -> Option<&Order> {
+        self.open().find(|order| {
+            order.transaction.as_ref() == Some(transaction)
+                || order.id.as_str() == transaction.as_str()
+        })
+    }
+
+    pub(super) fn by_id(&self, id: OrderId) -> Option<OrderSeq> {
+        self.orders.values().find(|order| order.id == id).map(|order| order.seq)
+    }
+
+    /// What a report can mean: memory first, then what the ledger had when the batch began;
+    /// newest first.
+    pub(super) fn candidates<'a>(&'a self, pile: PileCode, known: &'a [Order]) -> Vec<&'a Order> {
+        let mut found: Vec<&Order> =
+            self.orders.values().filter(|order| order.key.pile == pile).collect();
+        found.extend(known.iter().filter(|order| !self.orders.contains_key(&order.seq)));
+        found.sort_by_key(|order| std::cmp::Reverse(order.seq));
+        found
+    }
+
+    pub(super) fn next_seq(&mut self) -> OrderSeq {
+        self.last = OrderSeq(self.last.0 + 1);
+        self.last
+    }
+
+    pub(super) fn begin(&mut self, order: Order, turn: &mut Turn) {
+        self.total += 1;
+        turn.remember(Entry::OrderOpened(Box::new(order.clone())));
+        self.orders.insert(order.seq, order);
+    }
+
+    /// Records an ended order, new or running.
+    pub(super) fn record(&mut self, order: Order, turn: &mut Turn) {
+        if !self.orders.contains_key(&order.seq) {
+            self.total += 1;
+        }
+        self.unsettled += 1;
+        turn.remember(Entry::OrderRecorded(Box::new(order.clone())));
+        self.kept.remove(&order.seq);
+        self.touch(order.seq);
+        self.orders.insert(order.seq, order);
+    }
+
+    /// Takes an order into memory that the ledger has.
+    pub(super) fn adopt(&mut self, order: Order) {
+        self.touch(order.seq);
+        self.orders.entry(order.seq).or_insert(order);
+    }
+
+    fn touch(&mut self, seq: OrderSeq) {
+        self.recent.push_back(seq);
+        if self.recent.len() > RECENT_LIMIT {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(super) fn progress(
+        &mut self,
+        seq: OrderSeq,
+        energy: Option<Energy>,
+        cost: Option<Money>,
+        turn: &mut Turn,
+    ) {
+        let at = turn.stamp();
+        let Some(order) = self.orders.get_mut(&seq) else { return };
+        let Some(energy) = energy else { return };
+        // A reading that falls is not taken: the last good one is what an estimate would bill.
+        if order.progress.is_some_and(|last| last.energy > energy) {
+            return;
+        }
+        let progress = Progress { energy, cost, at };
+        order.progress = Some(progress);
+        let due =
+            self.kept.get(&seq).is_none_or(|kept| at.mono.since_ms(*kept) >= KEEP_PROGRESS_MS);
+        if due {
+            self.kept.insert(seq, at.mono);
+            turn.remember(Entry::ProgressKept { seq, progress });
+        }
+    }
+
+    pub(super) fn interrupt(&mut self, seq: OrderSeq, reason: &str, turn: &mut Turn) {
+        let Some(order) = self.orders.get_mut(&seq) else { return };
+        if !order.state.is_open() || order.state == OrderState::Interrupted {
+            return;
+        }
+        order.state = OrderState::Interrupted;
+        // The newest reading may not have been kept yet; an estimate will need it.
+        if let Some(progress) = order.progress {
+            turn.remember(Entry::ProgressKept { seq, progress });
+        }
+        let at = turn.stamp();
+        turn.remember(Entry::OrderInterrupted { seq, at, reason: reason.to_owned() });
+    }
+
+    pub(super) fn resume(&mut self, seq: OrderSeq, turn: &mut Turn) {
+        let Some(order) = self.orders.get_mut(&seq) else { return };
+        if order.state == OrderState::Interrupted {
+            order.state = OrderState::Charging;
+            turn.remember(Entry::OrderResumed { seq, at: turn.stamp() });
+        }
+    }
+
+    pub(super) fn assign(&mut self, seq: OrderSeq, transaction: TransactionId, turn: &mut Turn) {
+        let Some(order) = self.orders.get_mut(&seq) else { return };
+        if order.transaction.as_ref() != Some(&transaction) {
+            order.transaction = Some(transaction.clone());
+            turn.remember(Entry::TransactionAssigned { seq, transaction, at: turn.stamp() });
+        }
+    }
+
+    pub(super) fn settle(&mut self, seq: OrderSeq, turn: &mut Turn) {
+        let Some(order) = self.orders.get_mut(&seq) else { return };
+        if order.state == OrderState::Recorded {
+            order.state = OrderState::Settled;
+            self.unsettled = self.unsettled.saturating_sub(1);
+            turn.remember(Entry::OrderSettled { seq, at: turn.stamp() });
+        }
+    }
+
+    /// Whether this other version of an order is already on record, as far as memory goes.
+    pub(super) fn is_known_dispute(&mut self, seq: OrderSeq, ending: &Ending) -> bool {
+        let known = self.disputes.get(&seq).is_some_and(|known| known.same_figures(ending));
+        if !known {
+            if self.disputes.len() >= DISPUTES_LIMIT {
+                self.disputes.pop_first();
+            }
+            self.disputes.insert(seq, ending.clone());
+        }
+        known
+    }
+
+    /// Dates what this run stamped before the clock was good.
+    pub(super) fn learn_clock(&mut self, boot: crate::domain::time::BootId, epoch_ms: i64) {
+        let date = |stamp: Stamp| -> Option<i64> {
+            (stamp.boot == boot && stamp.wall.quality == ClockQuality::Unset)
+                .then(|| epoch_ms.saturating_add_unsigned(stamp.mono.0).div_euclid(1000))
+        };
+        for order in self.orders.values_mut() {
+            order.started_s = order.started_s.or_else(|| date(order.opened));
+            if let Some(ending) = &mut order.ending {
+                ending.ended_s = ending.ended_s.or_else(|| date(ending.recorded));
+            }
+        }
+    }
+
+    /// Forgets ended orders nobody holds, once enough have gathered.
+    pub(super) fn sweep(&mut self, held: impl Fn(OrderSeq) -> bool) {
+        if self.orders.len() <= self.sweep_above {
+            return;
+        }
+        let recent: BTreeSet<OrderSeq> = self.recent.iter().copied().collect();
+        self.orders
+            .retain(|seq, order| order.state.is_open() || recent.contains(seq) || held(*seq));
+        self.sweep_above = (2 * self.orders.len()).max(4 * RECENT_LIMIT);
+    }
+}

@@ -1,0 +1,79 @@
+//! What the site has to know of the place.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{
+        id::{ConnectorNo, PileCode, PlugNo, UplinkName},
+        wire::Revision,
+    },
+    protocol::charger::station,
+};
+
+/// What the site has to know of the place.
+#[derive(Debug, Clone)]
+pub struct SiteConfig {
+    /// The piles.
+    pub piles: BTreeMap<PileCode, PileConfig>,
+    /// The uplinks, in the order of the config.
+    pub uplinks: Vec<UplinkConfig>,
+    /// Between heartbeats of a pile, in s.
+    pub heartbeat_interval_s: u32,
+    /// How long an interrupted order waits for the pile's own report, in ms.
+    pub interrupted_grace_ms: u64,
+    /// How long an order without a dated clock is held back from uplinks, in ms.
+    pub undated_hold_ms: u64,
+    /// Stop a running session when the backend refuses it.
+    pub stop_refused: bool,
+}
+
+/// A pile in the config.
+#[derive(Debug, Clone)]
+pub struct PileConfig {
+    /// What it speaks.
+    pub revision: Revision,
+    /// Site-wide numbers of its connectors, in its own order: the pile's number 1 comes first.
+    pub connectors: Vec<ConnectorNo>,
+}
+
+impl PileConfig {
+    /// The site-wide number of a connector.
+    #[must_use]
+    pub fn connector(&self, plug: PlugNo) -> Option<ConnectorNo> {
+        self.connectors.get(usize::from(plug.0).checked_sub(1)?).copied()
+    }
+}
+
+/// An uplink in the config.
+#[derive(Debug, Clone)]
+pub struct UplinkConfig {
+    /// Its name.
+    pub name: UplinkName,
+    /// Settings of its wire.
+    pub station: station::Settings,
+    /// Authorises cards and assigns transaction ids.
+    pub primary: bool,
+    /// May start and stop.
+    pub commands: bool,
+    /// An order settles only with its confirmation.
+    pub required: bool,
+    /// How long a pile's request waits for the backend, in ms.
+    pub answer_timeout_ms: u64,
+}
+
+impl SiteConfig {
+    /// Where a connector is: its pile and the pile's own number of it.
+    #[must_use]
+    pub fn place(&self, connector: ConnectorNo) -> Option<(PileCode, PlugNo)> {
+        self.piles.iter().find_map(|(pile, config)| {
+            let at = config.connectors.iter().position(|no| *no == connector)?;
+            Some((*pile, PlugNo(u16::try_from(at + 1).ok()?)))
+        })
+    }
+
+    /// The site-wide number of a pile's connector.
+    #[must_use]
+    pub fn connector(&self, pile: PileCode, plug: PlugNo) -> Option<ConnectorNo> {
+        self.piles.get(&pile)?.connector(plug)
+    }
+}

@@ -1,0 +1,253 @@
+//! What one uplink is owed: a bounded window over the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    domain::{id::OrderSeq, time::Mono},
+    site::restore::Owed,
+};
+
+/// Widest window. An order takes about three round trips (QoS 2 and the answer), so this many
+/// move ten thousand orders in some sixty round trips, in half a megabyte of memory.
+const WIDEST: usize = 512;
+
+/// The window after a start or a loss: a backend that has just come up is not overrun.
+const NARROWEST: usize = 16;
+
+/// Read from the ledger at once.
+pub(super) const LOAD_LIMIT: u16 = 256;
+
+/// Silence before the first repetition of an offline order.
+const RESEND_MS: u64 = 30_000;
+
+/// Longest silence between repetitions.
+const RESEND_MOST_MS: u64 = 600_000;
+
+/// Refusals in a row that stop the draining: a backend with a broken store must not quarantine
+/// everything.
+const REFUSALS_LIMIT: u32 = 5;
+
+/// How long draining stays stopped.
+const REFUSED_PAUSE_MS: u64 = 600_000;
+
+/// Between two reads that found nothing, though something is owed: it may just be on its way.
+const EMPTY_LOAD_MS: u64 = 200;
+
+/// An order that is being delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InFlight {
+    attempts: u32,
+    /// When silence has lasted long enough.
+    deadline: Mono,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    window: BTreeMap<OrderSeq, InFlight>,
+    /// In memory and not sent on this link.
+    ready: BTreeSet<OrderSeq>,
+    cursor: OrderSeq,
+    is_loading: bool,
+    load_after: Mono,
+    width: usize,
+    refusals: u32,
+    paused_until: Option<Mono>,
+    pub(super) owed: Owed,
+    /// Confirmations since the link came up, for the estimate of the time to go.
+    pub(super) confirmed: u64,
+    pub(super) draining_since: Option<Mono>,
+}
+
+impl Outbox {
+    pub(super) fn restore(owed: Owed) -> Self {
+        Self {
+            window: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            cursor: OrderSeq(0),
+            is_loading: false,
+            load_after: Mono(0),
+            width: NARROWEST,
+            refusals: 0,
+            paused_until: None,
+            owed,
+            confirmed: 0,
+            draining_since: None,
+        }
+    }
+
+    pub(super) fn holds(&self, seq: OrderSeq) -> bool {
+        self.window.contains_key(&seq) || self.ready.contains(&seq)
+    }
+
+    /// An order was recorded: it is owed from now on. Goes into memory only where nothing older
+    /// waits on disk, so that the order of recording is kept.
+    pub(super) fn add(&mut self, seq: OrderSeq, recorded_unix_ms: i64) {
+        let nothing_on_disk = self.on_disk() == 0;
+        self.owed.orders += 1;
+        self.owed.oldest_unix_ms.get_or_insert(recorded_unix_ms);
+        if nothing_on_disk && self.ready.len() < WIDEST {
+            self.ready.insert(seq);
+        }
+    }
+
+    fn on_disk(&self) -> u64 {
+        let in_memory = u64::try_from(self.window.len() + self.ready.len()).unwrap_or(u64::MAX);
+        self.owed.orders.saturating_sub(in_memory)
+    }
+
+    /// An order is sent as a live stop, ahead of the window.
+    pub(super) fn sent_live(&mut self, seq: OrderSeq, deadline: Mono) {
+        self.ready.remove(&seq);
+        self.window.insert(seq, InFlight { attempts: 1, deadline });
+    }
+
+    /// Orders read from the ledger; gives those that were not in memory.
+    pub(super) fn loaded(
+        &mut self,
+        now: Mono,
+        asked: u16,
+        seqs: &[OrderSeq],
+        is_stale: impl Fn(OrderSeq) -> bool,
+    ) -> Vec<OrderSeq> {
+        self.is_loading = false;
+        match seqs.last() {
+            Some(last) if seqs.len() == usize::from(asked) => self.cursor = *last,
+            _ => {
+                // The end of the ledger: what is still owed comes from its beginning.
+                self.cursor = OrderSeq(0);
+                self.load_after = now.plus_ms(EMPTY_LOAD_MS);
+            }
+        }
+        let fresh: Vec<OrderSeq> =
+            seqs.iter().copied().filter(|seq| !self.holds(*seq) && !is_stale(*seq)).collect();
+        self.ready.extend(&fresh);
+        fresh
+    }
+
+    /// Where to read on, if the window will want more.
+    pub(super) fn wants_load(&mut self, now: Mono) -> Option<OrderSeq> {
+        (self.is_hungry() && self.load_after <= now && !self.is_paused(now)).then(|| {
+            self.is_loading = true;
+            self.cursor
+        })
+    }
+
+    fn is_hungry(&self) -> bool {
+        !self.is_loading && self.ready.len() < self.width && self.on_disk() > 0
+    }
+
+    pub(super) fn is_paused(&self, now: Mono) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
+    }
+
+    /// Ends a pause whose time is over; `true` if it just ended.
+    pub(super) fn unpause(&mut self, now: Mono) -> bool {
+        let over = self.paused_until.is_some_and(|until| until <= now);
+        if over {
+            self.paused_until = None;
+        }
+        over
+    }
+
+    /// The next orders to send now: silent ones again, then new ones, oldest first.
+    pub(super) fn due(&self, now: Mono) -> Vec<OrderSeq> {
+        if self.is_paused(now) {
+            return Vec::new();
+        }
+        let silent = self.window.iter().filter(|(_, flight)| flight.deadline <= now);
+        let room = self.width.saturating_sub(self.window.len());
+        silent.map(|(seq, _)| *seq).chain(self.ready.iter().copied().take(room)).collect()
+    }
+
+    /// An order was sent as an offline order.
+    pub(super) fn sent(&mut self, seq: OrderSeq, now: Mono) -> u32 {
+        self.ready.remove(&seq);
+        self.draining_since.get_or_insert(now);
+        let attempts = self.window.get(&seq).map_or(0, |flight| flight.attempts);
+        if attempts > 0 {
+            // Somebody is silent: the link or the backend has less room than thought.
+            self.width = (self.width / 2).max(NARROWEST);
+        }
+        let wait = RESEND_MS.saturating_mul(1 << attempts.min(8)).min(RESEND_MOST_MS);
+        let deadline = now.plus_ms(wait);
+        let flight = InFlight { attempts: attempts + 1, deadline };
+        self.window.insert(seq, flight);
+        attempts + 1
+    }
+
+    /// A live stop was not answered: the order goes the offline way at once.
+    pub(super) fn overdue(&mut self, seq: OrderSeq, now: Mono) {
+        if self.window.remove(&seq).is_some() {
+            self.ready.insert(seq);
+            self.load_after = self.load_after.max(now);
+        }
+    }
+
+    /// The backend asked to be given time with this one.
+    pub(super) fn postponed(&mut self, seq: OrderSeq, now: Mono) {
+        if let Some(flight) = self.window.get_mut(&seq) {
+            let wait = RESEND_MS.saturating_mul(1 << flight.attempts.min(8)).min(RESEND_MOST_MS);
+            flight.deadline = now.plus_ms(wait);
+        }
+    }
+
+    pub(super) fn confirmed(&mut self, seq: OrderSeq) -> u32 {
+        self.refusals = 0;
+        self.paused_until = None;
+        self.width = (self.width + 1).min(WIDEST);
+        self.confirmed += 1;
+        self.done(seq)
+    }
+
+    /// Takes a refusal; `true` if draining stops now.
+    pub(super) fn refused(&mut self, seq: OrderSeq, now: Mono) -> bool {
+        self.done(seq);
+        self.refusals += 1;
+        let stop = self.refusals >= REFUSALS_LIMIT;
+        if stop {
+            self.refusals = 0;
+            self.paused_until = Some(now.plus_ms(REFUSED_PAUSE_MS));
+        }
+        stop
+    }
+
+    fn done(&mut self, seq: OrderSeq) -> u32 {
+        self.ready.remove(&seq);
+        let attempts = self.window.remove(&seq).map_or(0, |flight| flight.attempts);
+        self.owed.orders = self.owed.orders.saturating_sub(1);
+        if self.owed.orders == 0 {
+            self.owed.oldest_unix_ms = None;
+            self.draining_since = None;
+            self.confirmed = 0;
+        }
+        attempts
+    }
+
+    /// An operator wants it sent again, whatever was said of it.
+    pub(super) fn requeued(&mut self, seq: OrderSeq, recorded_unix_ms: i64) {
+        self.paused_until = None;
+        self.add(seq, recorded_unix_ms);
+    }
+
+    /// Nothing that was under way counts any more; everything is sent again.
+    pub(super) fn link_lost(&mut self) {
+        let held = std::mem::take(&mut self.window);
+        self.ready.extend(held.into_keys());
+        self.width = NARROWEST;
+        self.draining_since = None;
+        self.confirmed = 0;
+    }
+
+    pub(super) fn window_len(&self) -> usize {
+        self.window.len()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        if let Some(until) = self.paused_until {
+            return Some(until);
+        }
+        let silent = self.window.values().map(|flight| flight.deadline).min();
+        let load = self.is_hungry().then_some(self.load_after);
+        silent.into_iter().chain(load).min()
+    }
+}

@@ -1,0 +1,294 @@
+//! How orders reach the backends: queued, sent, confirmed, refused, settled.
+
+use super::{
+    Site,
+    alarm::AlarmKind,
+    command::{Command, Query},
+    entry::Entry,
+    link::Purpose,
+    outbox::LOAD_LIMIT,
+    turn::Turn,
+};
+use crate::{
+    domain::{
+        event::Named,
+        id::{ConnectorNo, OrderSeq, Sequence, UplinkName},
+        order::{Delivery, DeliveryState, Order},
+        reply::{UplinkMessage, Urgency},
+        time::ClockQuality,
+        wire::ErrorCode,
+    },
+    protocol::charger::station,
+};
+
+/// What a backend answered to a delivery.
+pub(super) enum Outcome<'a> {
+    Confirmed,
+    Refused(String),
+    Error(ErrorCode, &'a str),
+}
+
+impl Site {
+    /// The deliveries of an order that is being recorded.
+    pub(super) fn new_deliveries(&self) -> Vec<Delivery> {
+        self.links.keys().cloned().map(Delivery::queued).collect()
+    }
+
+    /// An order is on record: live to the backends that know of it, into the outbox of the others.
+    pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
+        let Some(order) = self.book.get(seq).cloned() else { return };
+        for link in self.links.values_mut() {
+            link.outbox.add(seq, turn.now.wall.unix_ms);
+            let is_live = link.is_online()
+                && link.announced.remove(&seq) == Some(true)
+                && !is_held(&order, turn, self.config.undated_hold_ms);
+            if is_live {
+                let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
+                let message = UplinkMessage::Stop { order: Box::new(order.clone()) };
+                let purpose = Purpose::Stop { seq };
+                link.ask(turn, message, Urgency::Live, purpose, Some(deadline));
+                link.outbox.sent_live(seq, deadline.plus_ms(1));
+            }
+        }
+        // A site without an uplink owes nobody.
+        if self.links.is_empty() {
+            self.book.settle(seq, turn);
+        }
+    }
+
+    /// Fills every window: what was silent too long, then what is next.
+    pub(super) fn drain(&mut self, turn: &mut Turn) {
+        let names: Vec<UplinkName> = self.links.keys().cloned().collect();
+        for name in names {
+            self.drain_one(&name, turn);
+        }
+    }
+
+    fn drain_one(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        if !link.is_online() {
+            return;
+        }
+        if link.outbox.unpause(turn.now.mono) {
+            self.alarms.clear(&AlarmKind::Refusing(name.clone()));
+        }
+        for seq in link.outbox.due(turn.now.mono) {
+            self.send_offline(name, seq, turn);
+        }
+        let Some(link) = self.links.get_mut(name) else { return };
+        if let Some(after) = link.outbox.wants_load(turn.now.mono) {
+            let uplink = name.clone();
+            turn.order(Command::Load(Query::Backlog { uplink, after, limit: LOAD_LIMIT }));
+        }
+    }
+
+    fn send_offline(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
+        let hold_ms = self.config.undated_hold_ms;
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Some(order) = self.book.get_mut(seq) else { return };
+        if is_held(order, turn, hold_ms) {
+            return;
+        }
+        let Some(payload) = freeze(order, name, &link.config.station, turn) else { return };
+        let message = UplinkMessage::Transaction { payload };
+        let purpose = Purpose::Transaction { seq };
+        link.ask(turn, message, Urgency::Backlog, purpose, None);
+        let attempts = link.outbox.sent(seq, turn.now.mono);
+        if let Some(delivery) = order.delivery_mut(name) {
+            delivery.attempts = attempts;
+        }
+    }
+
+    /// Orders the ledger owes an uplink have been read.
+    pub(super) fn backlog_loaded(
+        &mut self,
+        name: &UplinkName,
+        asked: u16,
+        orders: Vec<Order>,
+        turn: &Turn,
+    ) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        let seqs: Vec<OrderSeq> = orders.iter().map(|order| order.seq).collect();
+        let book = &self.book;
+        // Memory is newer than what was read: an order confirmed meanwhile is not owed any more.
+        let stale = |seq: OrderSeq| {
+            book.get(seq).and_then(|order| order.delivery(name)).is_some_and(|d| !d.state.is_owed())
+        };
+        let fresh = link.outbox.loaded(turn.now.mono, asked, &seqs, stale);
+        for order in orders {
+            if fresh.contains(&order.seq) {
+                self.book.adopt(order);
+            }
+        }
+    }
+
+    /// The backend answered a stop or an offline order.
+    pub(super) fn delivered(
+        &mut self,
+        name: &UplinkName,
+        sequence: Sequence,
+        seq: OrderSeq,
+        outcome: &Outcome<'_>,
+        turn: &mut Turn,
+    ) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        link.close(sequence);
+        let now = turn.now.mono;
+        match outcome {
+            Outcome::Confirmed => self.confirm(name, seq, turn),
+            Outcome::Error(code, _) if code.is_passing() => link.outbox.postponed(seq, now),
+            Outcome::Error(code, text) => {
+                let reason = format!("error {code:?}: {text}");
+                self.quarantine(name, seq, reason, turn);
+            }
+            Outcome::Refused(reason) => self.quarantine(name, seq, reason.clone(), turn),
+        }
+    }
+
+    fn confirm(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
+        let at = turn.stamp();
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Some(delivery) = self.book.get_mut(seq).and_then(|order| order.delivery_mut(name))
+        else {
+            return;
+        };
+        if !delivery.state.is_owed() {
+            return;
+        }
+        delivery.state = DeliveryState::Confirmed;
+        delivery.confirmed = Some(at);
+        link.close_order(seq);
+        let attempts = link.outbox.confirmed(seq);
+        turn.remember(Entry::DeliveryConfirmed { seq, uplink: name.clone(), at, attempts });
+        self.alarms.clear(&AlarmKind::Refusing(name.clone()));
+        self.settle_if_done(seq, turn);
+    }
+
+    fn quarantine(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
+        let at = turn.stamp();
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Some(delivery) = self.book.get_mut(seq).and_then(|order| order.delivery_mut(name))
+        else {
+            return;
+        };
+        if !delivery.state.is_owed() {
+            return;
+        }
+        delivery.state = DeliveryState::Quarantined;
+        delivery.last_error = Some(reason.clone());
+        link.close_order(seq);
+        let stops = link.outbox.refused(seq, turn.now.mono);
+        let uplink = name.clone();
+        turn.remember(Entry::DeliveryQuarantined { seq, uplink, at, reason: reason.clone() });
+        self.alarms.raise(AlarmKind::Quarantine(name.clone()), at, reason.clone());
+        if stops {
+            self.alarms.raise(AlarmKind::Refusing(name.clone()), at, reason);
+        }
+    }
+
+    pub(super) fn settle_if_done(&mut self, seq: OrderSeq, turn: &mut Turn) {
+        let Some(order) = self.book.get(seq) else { return };
+        let done = self.links.values().filter(|link| link.config.required).all(|link| {
+            order.delivery(&link.config.name).is_none_or(|delivery| {
+                matches!(delivery.state, DeliveryState::Confirmed | DeliveryState::Retired)
+            })
+        });
+        if done {
+            self.book.settle(seq, turn);
+        }
+    }
+
+    /// Whether the ids an answer carries are those of the order that was sent; if not, it settles
+    /// nothing and raises an alarm.
+    pub(super) fn is_about(
+        &mut self,
+        name: &UplinkName,
+        seq: OrderSeq,
+        matches: impl FnOnce(&Order) -> bool,
+        turn: &Turn,
+    ) -> bool {
+        let is_it = self.book.get(seq).is_some_and(matches);
+        if !is_it {
+            let id = self.book.get(seq).map(|order| order.id.to_string()).unwrap_or_default();
+            let text = format!("the answer to order {id} names another one");
+            self.alarms.raise(AlarmKind::WrongAnswer(name.clone()), turn.stamp(), text);
+        }
+        is_it
+    }
+
+    /// Freezes what an uplink gets of an order it has confirmed before and wants again.
+    pub(super) fn payload_again(
+        &mut self,
+        name: &UplinkName,
+        seq: OrderSeq,
+        turn: &mut Turn,
+    ) -> Option<bytes::Bytes> {
+        let link = self.links.get(name)?;
+        let order = self.book.get_mut(seq)?;
+        freeze(order, name, &link.config.station, turn)
+    }
+
+    /// Sends a quarantined delivery again.
+    pub(super) fn retry(&mut self, order: Order, turn: &mut Turn) -> Result<String, String> {
+        let seq = order.seq;
+        self.book.adopt(order);
+        let at = turn.stamp();
+        let mut again = Vec::new();
+        for (name, link) in &mut self.links {
+            let Some(delivery) = self.book.get_mut(seq).and_then(|order| order.delivery_mut(name))
+            else {
+                continue;
+            };
+            if delivery.state == DeliveryState::Quarantined {
+                delivery.state = DeliveryState::Queued;
+                link.outbox.requeued(seq, at.wall.unix_ms);
+                turn.remember(Entry::DeliveryRequeued { seq, uplink: name.clone(), at });
+                again.push(name.to_string());
+            }
+        }
+        if again.is_empty() {
+            return Err("no delivery of this order is quarantined".to_owned());
+        }
+        Ok(format!("queued again for {}", again.join(", ")))
+    }
+}
+
+/// The inner message of an offline order: frozen now, or before.
+fn freeze(
+    order: &mut Order,
+    uplink: &UplinkName,
+    settings: &station::Settings,
+    turn: &mut Turn,
+) -> Option<bytes::Bytes> {
+    let frozen = order.delivery(uplink)?.payload.clone();
+    if frozen.is_some() {
+        return frozen;
+    }
+    let payload = station::freeze_transaction(order, settings);
+    let seq = order.seq;
+    let delivery = order.delivery_mut(uplink)?;
+    delivery.payload = Some(payload.clone());
+    if delivery.state == DeliveryState::Queued {
+        delivery.state = DeliveryState::Sent;
+    }
+    let uplink = uplink.clone();
+    turn.remember(Entry::PayloadFrozen { seq, uplink, payload: payload.clone() });
+    Some(payload)
+}
+
+/// Whether an order that no clock has dated is to wait for one.
+fn is_held(order: &Order, turn: &Turn, hold_ms: u64) -> bool {
+    let Some(ending) = &order.ending else { return false };
+    let undated = order.started_s.is_none() || ending.ended_s.is_none();
+    let since = match ending.recorded.boot == turn.stamp().boot {
+        true => turn.now.mono.since_ms(ending.recorded.mono),
+        // `Mono` never crosses a run: an older order waits from the start of this one.
+        false => turn.now.mono.0,
+    };
+    undated && turn.now.wall.quality == ClockQuality::Unset && since < hold_ms
+}
+
+/// Whether an answer's connector can be the order's.
+pub(super) fn at_connector(order: &Order, named: &Named<ConnectorNo>) -> bool {
+    named.allows(order.connector.as_ref())
+}

@@ -1,0 +1,162 @@
+//! What an operator sees of the site.
+
+use super::{
+    Site,
+    alarm::{Alarm, AlarmKind},
+    link::{Link, LinkState},
+};
+use crate::domain::{
+    id::{ConnectorNo, OrderId, PileCode, PlugNo, UplinkName},
+    order::Order,
+    time::{Mono, Now, Stamp},
+};
+
+/// The site at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The moment.
+    pub now: Now,
+    /// The uplinks, by name.
+    pub uplinks: Vec<UplinkStatus>,
+    /// The piles, by code.
+    pub piles: Vec<PileStatus>,
+    /// Orders that have not ended.
+    pub open: Vec<Order>,
+    /// Orders in the ledger.
+    pub orders: u64,
+    /// Ended orders that are not settled.
+    pub unsettled: u64,
+    /// New charging is refused for want of room.
+    pub is_storage_full: bool,
+    /// What somebody has to look at.
+    pub alarms: Vec<(AlarmKind, Alarm)>,
+    /// What was counted since the start.
+    pub counters: Counters,
+}
+
+/// What the site counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Charging information of orders nobody has heard of.
+    pub unknown_progress: u64,
+    /// Piles' answers to no call.
+    pub stray_answers: u64,
+    /// Events of piles that are not in the config.
+    pub unknown_piles: u64,
+}
+
+/// An uplink.
+#[derive(Debug, Clone)]
+pub struct UplinkStatus {
+    /// Its name.
+    pub name: UplinkName,
+    /// `offline`, `booting` or `online`.
+    pub state: &'static str,
+    /// Since when.
+    pub since: Stamp,
+    /// Why it is not on line.
+    pub reason: String,
+    /// Orders it is owed.
+    pub backlog: u64,
+    /// When the oldest of them was recorded, unix ms.
+    pub oldest_unix_ms: Option<i64>,
+    /// Orders under way.
+    pub in_flight: u64,
+    /// Time until the backlog is empty at the present rate, in s.
+    pub eta_s: Option<u64>,
+    /// Backend's answers to no question.
+    pub strays: u64,
+}
+
+/// A pile.
+#[derive(Debug, Clone)]
+pub struct PileStatus {
+    /// Its code.
+    pub code: PileCode,
+    /// Connected.
+    pub is_connected: bool,
+    /// Has booted in this run of the controller.
+    pub is_booted: bool,
+    /// Since when it is connected or gone.
+    pub since: Stamp,
+    /// Why it is gone.
+    pub reason: String,
+    /// As it said at its boot.
+    pub firmware: String,
+    /// Its connectors.
+    pub connectors: Vec<ConnectorStatus>,
+}
+
+/// A connector.
+#[derive(Debug, Clone)]
+pub struct ConnectorStatus {
+    /// Site-wide number.
+    pub connector: ConnectorNo,
+    /// State, the wire's number; `None` if never heard.
+    pub status: Option<i32>,
+    /// The order that runs there.
+    pub order: Option<OrderId>,
+}
+
+impl Site {
+    /// The site as an operator sees it.
+    #[must_use]
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        Snapshot {
+            now,
+            uplinks: self.links.values().map(|link| uplink(link, now.mono)).collect(),
+            piles: self.piles.keys().map(|code| self.pile_status(*code)).collect(),
+            open: self.book.open().cloned().collect(),
+            orders: self.book.total,
+            unsettled: self.book.unsettled,
+            is_storage_full: self.is_storage_full,
+            alarms: self.alarms.iter().map(|(k, alarm)| (k.clone(), alarm.clone())).collect(),
+            counters: self.counters,
+        }
+    }
+
+    fn pile_status(&self, code: PileCode) -> PileStatus {
+        let pile = &self.piles[&code];
+        let numbers = self.config.piles.get(&code).map(|config| config.connectors.as_slice());
+        let connectors = (1..).zip(numbers.unwrap_or_default()).map(|(plug, no)| ConnectorStatus {
+            connector: *no,
+            status: pile.status.get(&PlugNo(plug)).copied(),
+            order: self.book.open_at(*no).map(|order| order.id),
+        });
+        PileStatus {
+            code,
+            is_connected: pile.connection.is_some(),
+            is_booted: pile.is_booted,
+            since: pile.since,
+            reason: pile.gone_because.clone(),
+            firmware: pile.firmware.clone(),
+            connectors: connectors.collect(),
+        }
+    }
+}
+
+fn uplink(link: &Link, now: Mono) -> UplinkStatus {
+    let outbox = &link.outbox;
+    let elapsed_ms = outbox.draining_since.map(|since| now.since_ms(since)).unwrap_or_default();
+    let eta_s = outbox
+        .owed
+        .orders
+        .saturating_mul(elapsed_ms)
+        .checked_div(outbox.confirmed)
+        .map(|ms| ms.div_ceil(1000));
+    UplinkStatus {
+        name: link.config.name.clone(),
+        state: match link.state {
+            LinkState::Down => "offline",
+            LinkState::Booting { .. } => "booting",
+            LinkState::Online { .. } => "online",
+        },
+        since: link.since,
+        reason: link.reason.clone(),
+        backlog: outbox.owed.orders,
+        oldest_unix_ms: outbox.owed.oldest_unix_ms,
+        in_flight: u64::try_from(outbox.window_len()).unwrap_or(u64::MAX),
+        eta_s: eta_s.filter(|_| outbox.owed.orders > 0),
+        strays: link.strays,
+    }
+}

@@ -1,0 +1,45 @@
+//! One call of `step`: its moment and what has been decided so far.
+
+use super::{command::Command, entry::Entry, step::Step};
+use crate::domain::{
+    id::{PileCode, RequestId, UplinkName},
+    reply::{PileReply, ToPile, ToUplink},
+    time::{BootId, Now, Stamp},
+};
+
+/// The moment of a step and its outcome so far.
+pub(super) struct Turn {
+    pub(super) now: Now,
+    boot: BootId,
+    step: Step,
+}
+
+impl Turn {
+    pub(super) fn new(now: Now, boot: BootId) -> Self {
+        Self { now, boot, step: Step::default() }
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { boot: self.boot, mono: self.now.mono, wall: self.now.wall }
+    }
+
+    pub(super) fn remember(&mut self, entry: Entry) {
+        self.step.remember(entry);
+    }
+
+    pub(super) fn order(&mut self, command: Command) {
+        self.step.order(command);
+    }
+
+    pub(super) fn answer(&mut self, pile: PileCode, id: RequestId, reply: PileReply) {
+        self.order(Command::Pile { pile, message: ToPile::Answer { id, reply } });
+    }
+
+    pub(super) fn uplink(&mut self, uplink: &UplinkName, message: ToUplink) {
+        self.order(Command::Uplink { uplink: uplink.clone(), message: Box::new(message) });
+    }
+
+    pub(super) fn finish(self) -> Step {
+        self.step
+    }
+}
