@@ -288,11 +288,14 @@ impl Site {
             UplinkRequest::Trigger { what, connector } => {
                 self.triggered(name, sequence, what, connector, turn);
             }
-            UplinkRequest::Cards(cards) => {
+            UplinkRequest::Cards { code, replaces_all, cards } => {
+                if replaces_all {
+                    self.clear_cards(turn);
+                }
                 for (card, verdict) in cards {
                     self.judge(card, verdict, turn);
                 }
-                self.reply_to(name, sequence, UplinkReply::Cards, turn);
+                self.reply_to(name, sequence, UplinkReply::Cards { code }, turn);
             }
             UplinkRequest::ClearCards => {
                 self.clear_cards(turn);
