@@ -1,1 +1,21 @@
-//! Links to the backends.
+//! Uplinks to backends over MQTT.
+//!
+//! One task per uplink connects, registers once if it has no account, subscribes, tells the site
+//! that it is connected, and then carries messages both ways until the link fails. Every
+//! connection is a new client with a clean session: what is unsent is what the ledger says, so
+//! nothing of an old connection is worth resuming.
+
+mod backoff;
+mod counters;
+mod link;
+mod mqtt;
+mod outbox;
+mod settings;
+mod tls;
+
+
+pub use counters::{Counters, Counts};
+pub use link::Link;
+pub use outbox::{Outbox, Refused};
+pub use settings::{Account, Accounts, Login, Settings};
+pub use tls::{TlsError, client_config};

@@ -1,0 +1,167 @@
+//! One MQTT connection: from CONNECT to its end, never resumed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet,
+    Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+};
+
+use super::settings::{Login, Settings};
+use crate::protocol::charger::apdu::SENT_LIMIT;
+
+/// Unacknowledged publishes: far above the site's window plus what is live, so that the library
+/// never stops taking messages, and packet ids do not come round while one is open.
+const INFLIGHT: u16 = 2000;
+
+/// Messages the library holds before it has written them; the rest waits in the outbox, where
+/// the urgent overtakes.
+const REQUESTS: usize = 4;
+
+/// Larger packets end the connection. What is too large for the protocol shall be answered, not
+/// cut, so there is room above its limit.
+const MAX_INCOMING_BYTES: usize = 1 << 20;
+
+/// Topic and headers beside the largest message.
+const MAX_OUTGOING_BYTES: usize = SENT_LIMIT + 1024;
+
+/// From the TCP connection to the CONNACK, and to the SUBACK.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a connection ended or did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error("login refused: {0:?}")]
+    Refused(ConnectReturnCode),
+    #[error("{0}")]
+    Line(#[from] Box<ConnectionError>),
+    #[error("silent for too long")]
+    Silent,
+    #[error("subscription refused: {0}")]
+    Subscription(String),
+    #[error("closed")]
+    Closed,
+}
+
+/// A connection that is logged in and subscribed.
+pub(super) struct Connection {
+    pub(super) client: AsyncClient,
+    events: EventLoop,
+    silence_limit: Duration,
+}
+
+impl Connection {
+    /// Connects, logs in and subscribes; what a backend sends before the SUBACK is kept back
+    /// until then by the caller, who gets it from [`Connection::next`].
+    pub(super) async fn open(
+        settings: &Settings,
+        login: &Login,
+        filters: Vec<(String, u8)>,
+    ) -> Result<(Self, Vec<Publish>), LinkError> {
+        let (client, mut events) = AsyncClient::new(options(settings, login), REQUESTS);
+        let mut network = events.network_options();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(SETUP_TIMEOUT.as_secs());
+        events.set_network_options(network);
+        // A keep-alive makes an event at each of its ticks, and the library itself takes two to
+        // notice a dead peer; but it waits for ever on a socket that takes no bytes.
+        let silence_limit = settings.keep_alive * 2 + SETUP_TIMEOUT;
+        let mut connection = Self { client, events, silence_limit };
+        let early = tokio::time::timeout(SETUP_TIMEOUT * 2, connection.set_up(filters))
+            .await
+            .map_err(|_| LinkError::Silent)??;
+        Ok((connection, early))
+    }
+
+    async fn set_up(&mut self, filters: Vec<(String, u8)>) -> Result<Vec<Publish>, LinkError> {
+        self.poll().await?;
+        let names: Vec<_> = filters.iter().map(|(filter, _)| filter.clone()).collect();
+        let filters =
+            filters.into_iter().map(|(path, qos)| SubscribeFilter::new(path, quality(qos)));
+        self.client.try_subscribe_many(filters).map_err(|_| LinkError::Closed)?;
+        let mut early = Vec::new();
+        loop {
+            match self.poll().await? {
+                Event::Incoming(Packet::SubAck(ack)) => {
+                    let codes = ack.return_codes.iter().zip(names);
+                    let refused: Vec<_> = codes
+                        .filter(|(code, _)| **code == SubscribeReasonCode::Failure)
+                        .map(|(_, name)| name)
+                        .collect();
+                    return match refused.is_empty() {
+                        true => Ok(early),
+                        false => Err(LinkError::Subscription(refused.join(", "))),
+                    };
+                }
+                Event::Incoming(Packet::Publish(publish)) => early.push(publish),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message of the backend. Not to be cancelled and resumed.
+    pub(super) async fn next(&mut self) -> Result<Publish, LinkError> {
+        loop {
+            match self.poll().await? {
+                Event::Incoming(Packet::Publish(publish)) => return Ok(publish),
+                Event::Outgoing(rumqttc::Outgoing::Disconnect) => return Err(LinkError::Closed),
+                _ => {}
+            }
+        }
+    }
+
+    async fn poll(&mut self) -> Result<Event, LinkError> {
+        match tokio::time::timeout(self.silence_limit, self.events.poll()).await {
+            Ok(Ok(event)) => Ok(event),
+            Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(match code {
+                ConnectReturnCode::BadUserNamePassword
+                | ConnectReturnCode::NotAuthorized
+                | ConnectReturnCode::BadClientId => LinkError::Refused(code),
+                // The backend is not ready; that passes.
+                _ => Box::new(ConnectionError::ConnectionRefused(code)).into(),
+            }),
+            Ok(Err(error)) => Err(Box::new(error).into()),
+            Err(_) => Err(LinkError::Silent),
+        }
+    }
+}
+
+/// Publishes; waits until the library takes the message.
+pub(super) async fn publish(
+    client: &AsyncClient,
+    topic: String,
+    qos: u8,
+    payload: Bytes,
+) -> Result<(), LinkError> {
+    let sent = client.publish_bytes(topic, quality(qos), false, payload).await;
+    sent.map_err(|_| LinkError::Closed)
+}
+
+const fn quality(qos: u8) -> QoS {
+    match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+fn options(settings: &Settings, login: &Login) -> MqttOptions {
+    // The library joins host and port with a colon; only a numeric IPv6 address needs brackets.
+    let host = match settings.host.contains(':') && settings.tls.is_none() {
+        true => format!("[{}]", settings.host),
+        false => settings.host.clone(),
+    };
+    let mut options = MqttOptions::new(settings.client_id(), host, settings.port);
+    options
+        .set_clean_session(true)
+        .set_keep_alive(settings.keep_alive)
+        .set_credentials(&login.username, &login.password)
+        .set_inflight(INFLIGHT)
+        .set_max_packet_size(MAX_INCOMING_BYTES, MAX_OUTGOING_BYTES);
+    if let Some(config) = &settings.tls {
+        let config = TlsConfiguration::Rustls(config.clone());
+        options.set_transport(Transport::tls_with_config(config));
+    }
+    options
+}

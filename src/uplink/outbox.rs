@@ -1,0 +1,198 @@
+//! What waits to be sent on one uplink: live before backlog before telemetry.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
+
+use tokio::sync::Notify;
+
+use super::counters::{Counters, one};
+use crate::domain::reply::{ToUplink, Urgency};
+
+/// Requests and answers that may wait: each connector has a few at a time, and the site asks
+/// again for what gets lost.
+const LIVE_LIMIT: usize = 1024;
+
+/// More than any window of unanswered orders; what does not fit is sent again by its deadline.
+const BACKLOG_LIMIT: usize = 256;
+
+/// A moment's values of 200 piles; older ones are worth nothing.
+const TELEMETRY_LIMIT: usize = 512;
+
+/// A message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The link is down.
+    #[error("the link is down")]
+    Down,
+    /// Too much waits already.
+    #[error("no room")]
+    Full,
+}
+
+/// The queues of one uplink; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queues: Mutex<Queues>,
+    filled: Notify,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    is_open: bool,
+    live: VecDeque<ToUplink>,
+    backlog: VecDeque<ToUplink>,
+    telemetry: VecDeque<ToUplink>,
+}
+
+impl Outbox {
+    /// A closed outbox; the link opens it when it is connected.
+    #[must_use]
+    pub fn new(counters: Arc<Counters>) -> Self {
+        let queues = Mutex::new(Queues::default());
+        Self { shared: Arc::new(Shared { queues, filled: Notify::new(), counters }) }
+    }
+
+    /// Takes a message; never blocks. A message told while the link is down is meant for a
+    /// connection that has ended.
+    ///
+    /// # Errors
+    ///
+    /// If it was not taken. Telemetry is always taken; the oldest gives way.
+    pub fn push(&self, message: ToUplink) -> Result<(), Refused> {
+        let taken = self.queues().push(message, &self.shared.counters);
+        match taken {
+            Ok(()) => self.shared.filled.notify_one(),
+            Err(_) => one(&self.shared.counters.shed),
+        }
+        taken
+    }
+
+    pub(super) fn open(&self) {
+        let mut queues = self.queues();
+        *queues = Queues { is_open: true, ..Queues::default() };
+    }
+
+    pub(super) fn close(&self) {
+        let old = std::mem::take(&mut *self.queues());
+        let lost = old.live.len() + old.backlog.len() + old.telemetry.len();
+        let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+        self.shared.counters.shed.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    /// The next message; waits for one. Only the link calls it.
+    pub(super) async fn next(&self) -> ToUplink {
+        loop {
+            if let Some(message) = self.queues().pop() {
+                return message;
+            }
+            self.shared.filled.notified().await;
+        }
+    }
+
+    /// Whether nothing that matters waits.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let queues = self.queues();
+        queues.live.is_empty() && queues.backlog.is_empty()
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queues {
+    fn push(&mut self, message: ToUplink, counters: &Counters) -> Result<(), Refused> {
+        if !self.is_open {
+            return Err(Refused::Down);
+        }
+        let (queue, limit) = match message.urgency {
+            Urgency::Live => (&mut self.live, LIVE_LIMIT),
+            Urgency::Backlog => (&mut self.backlog, BACKLOG_LIMIT),
+            Urgency::Telemetry => (&mut self.telemetry, TELEMETRY_LIMIT),
+        };
+        if queue.len() >= limit {
+            if message.urgency != Urgency::Telemetry {
+                return Err(Refused::Full);
+            }
+            queue.pop_front();
+            one(&counters.shed);
+        }
+        queue.push_back(message);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<ToUplink> {
+        let live = self.live.pop_front();
+        live.or_else(|| self.backlog.pop_front()).or_else(|| self.telemetry.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::domain::{id::Sequence, reply::UplinkMessage};
+
+    fn message(sequence: usize, urgency: Urgency) -> ToUplink {
+        let sequence = Sequence(u64::try_from(sequence).unwrap());
+        ToUplink { sequence, message: UplinkMessage::Heartbeat, urgency }
+    }
+
+    fn open() -> Outbox {
+        let outbox = Outbox::new(Arc::default());
+        outbox.open();
+        outbox
+    }
+
+    #[test]
+    fn live_goes_first_and_telemetry_last() {
+        let outbox = open();
+        for (sequence, urgency) in
+            [(1, Urgency::Telemetry), (2, Urgency::Backlog), (3, Urgency::Live), (4, Urgency::Live)]
+        {
+            outbox.push(message(sequence, urgency)).unwrap();
+        }
+        let order: Vec<_> = std::iter::from_fn(|| outbox.queues().pop())
+            .map(|message| message.sequence.0)
+            .collect();
+        assert_eq!(order, [3, 4, 2, 1]);
+    }
+
+    #[test]
+    fn every_queue_has_its_limit_and_the_oldest_telemetry_gives_way() {
+        let outbox = open();
+        for sequence in 0..TELEMETRY_LIMIT + 3 {
+            outbox.push(message(sequence, Urgency::Telemetry)).unwrap();
+        }
+        assert_eq!(outbox.queues().telemetry.len(), TELEMETRY_LIMIT);
+        assert_eq!(outbox.queues().pop().unwrap().sequence, Sequence(3));
+        for (urgency, limit) in [(Urgency::Live, LIVE_LIMIT), (Urgency::Backlog, BACKLOG_LIMIT)] {
+            for sequence in 0..limit {
+                outbox.push(message(sequence, urgency)).unwrap();
+            }
+            assert_eq!(outbox.push(message(0, urgency)), Err(Refused::Full));
+        }
+        assert_eq!(outbox.shared.counters.counts().shed, 3 + 2);
+    }
+
+    #[test]
+    fn what_was_meant_for_an_ended_connection_is_not_sent_on_the_next() {
+        let outbox = Outbox::new(Arc::default());
+        assert_eq!(outbox.push(message(1, Urgency::Live)), Err(Refused::Down));
+        outbox.open();
+        outbox.push(message(2, Urgency::Live)).unwrap();
+        outbox.close();
+        outbox.open();
+        assert!(outbox.is_drained());
+    }
+}

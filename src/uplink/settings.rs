@@ -1,0 +1,97 @@
+//! What an uplink is told at the start.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use crate::{
+    domain::{id::UplinkName, time::Now},
+    protocol::charger::station,
+};
+
+/// Settings of one uplink.
+#[derive(Clone)]
+pub struct Settings {
+    /// Its name.
+    pub name: UplinkName,
+    /// Settings of its wire.
+    pub station: station::Settings,
+    /// Name or address of the backend.
+    pub host: String,
+    /// TCP port of the backend.
+    pub port: u16,
+    /// With TLS; `None` is plain TCP.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// The account to register with.
+    pub default_login: Login,
+    /// What a registration is allowed with.
+    pub registration_code: String,
+    /// Between attempts after a refused login.
+    pub login_retry: Duration,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Where issued accounts are kept.
+    pub accounts: Arc<dyn Accounts>,
+    /// Tells the moment.
+    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+}
+
+impl fmt::Debug for Settings {
+    /// Leaves the secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// The client id, before and after registration.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        format!("{}-{}", self.station.part_number, self.station.serial)
+    }
+
+    pub(super) fn now_s(&self) -> Option<i64> {
+        (self.now)().wall.known_s()
+    }
+}
+
+/// User name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// An account that a backend issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Device code: the id in the topics.
+    pub device: String,
+    /// What to log in with.
+    pub login: Login,
+}
+
+/// Keeps issued accounts.
+pub trait Accounts: Send + Sync {
+    /// The account of an uplink; `None` if it has to register.
+    fn find(&self, uplink: &UplinkName) -> Option<Account>;
+
+    /// Keeps an account; a backend issues it once.
+    ///
+    /// # Errors
+    ///
+    /// When it is not on disk.
+    fn keep(&self, uplink: &UplinkName, account: &Account) -> io::Result<()>;
+}
