@@ -150,7 +150,7 @@ impl DoorsTask {
         let mut result = Ok(());
         loop {
             tokio::select! {
-                _ = closing.wait_for(|closing| *closing != Closing::Not) => break,
+                () = async { drop(closing.wait_for(|closing| *closing != Closing::Not).await) } => break,
                 accepted = self.listener.accept() => self.admit(accepted, &mut connections).await,
                 Some(ended) = connections.join_next() => {
                     if let Err(error) = check_ended(ended) {

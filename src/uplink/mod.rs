@@ -13,7 +13,6 @@ mod outbox;
 mod settings;
 mod tls;
 
-
 pub use counters::{Counters, Counts};
 pub use link::Link;
 pub use outbox::{Outbox, Refused};
