@@ -8,8 +8,11 @@
 pub mod apdu;
 pub mod backend;
 pub mod error;
+pub mod readable;
 pub mod registration;
 pub mod station;
+#[cfg(test)]
+mod tests;
 pub mod topic;
 mod v1_10;
 pub mod wire;

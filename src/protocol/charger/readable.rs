@@ -1,0 +1,256 @@
+//! Any message as text, for people and for golden vectors.
+
+use std::fmt::{Debug, Write as _};
+
+use prost::Message;
+
+use super::{
+    apdu::Apdu,
+    error::DecodeError,
+    wire::{v1_0, v1_10},
+};
+use crate::domain::wire::{ErrorCode, Revision};
+
+/// Reads an envelope with the message in it and writes it as text: the envelope in the first
+/// line, then the message with one field in a line. Fields that are empty or zero are left out,
+/// as on the wire.
+///
+/// # Errors
+///
+/// If the bytes are no message of this revision.
+pub fn decode(revision: Revision, bytes: &[u8]) -> Result<String, DecodeError> {
+    let apdu = Apdu::decode(bytes)?;
+    if apdu.revision != revision {
+        let (wanted, found) = (number(revision), number(apdu.revision));
+        return Err(DecodeError::new("APDU revision", wanted, found, ErrorCode::NotSupported));
+    }
+    let mut text = heading(&apdu);
+    let printed = match revision {
+        Revision::V1_0 => print_1_0(&apdu)?,
+        Revision::V1_10 => print_1_10(&apdu)?,
+    };
+    text.push_str(&printed);
+    Ok(text)
+}
+
+const fn number(revision: Revision) -> &'static str {
+    match revision {
+        Revision::V1_0 => "1.0",
+        Revision::V1_10 => "1.10",
+    }
+}
+
+fn heading(apdu: &Apdu) -> String {
+    let code = i32::from(apdu.code);
+    let name = match apdu.revision {
+        Revision::V1_0 => v1_0::MessageId::try_from(code).map(|id| id.as_str_name()),
+        Revision::V1_10 => v1_10::MessageId::try_from(code).map(|id| id.as_str_name()),
+    };
+    let mut line = format!("APDU {} ", number(apdu.revision));
+    // Writing to a String cannot fail.
+    let _ = write!(line, "{} {:#04x}", name.unwrap_or("unknown"), apdu.code);
+    let _ = writeln!(line, " sequence {} timestamp {}", apdu.sequence, apdu.at_s);
+    line
+}
+
+/// Prints the message of an envelope, by its code; `$again` reads and writes it once more.
+macro_rules! print_by_code {
+    ($name:ident, $again:ident, $wire:ident, $($id:ident: $message:ident,)*) => {
+        #[cfg(test)]
+        pub(super) fn $again(apdu: &Apdu) -> Result<Vec<u8>, prost::DecodeError> {
+            match $wire::MessageId::try_from(i32::from(apdu.code)) {
+                $(Ok($wire::MessageId::$id) => {
+                    $wire::$message::decode(apdu.body.as_ref()).map(|m| m.encode_to_vec())
+                })*
+                _ => Ok(apdu.body.to_vec()),
+            }
+        }
+
+        fn $name(apdu: &Apdu) -> Result<String, DecodeError> {
+            match $wire::MessageId::try_from(i32::from(apdu.code)) {
+                $(Ok($wire::MessageId::$id) => {
+                    print::<$wire::$message>(stringify!($message), apdu)
+                })*
+                // Codes for which the tables have no message.
+                _ => Ok(format!("{} bytes\n", apdu.body.len())),
+            }
+        }
+    };
+}
+
+fn print<M: Message + Default + Debug>(
+    name: &'static str,
+    apdu: &Apdu,
+) -> Result<String, DecodeError> {
+    let message =
+        M::decode(apdu.body.as_ref()).map_err(|error| DecodeError::parse(name, &error))?;
+    Ok(tidy(&format!("{message:#?}\n")))
+}
+
+/// Leaves out the lines of fields that are empty or zero.
+fn tidy(text: &str) -> String {
+    const EMPTY: [&str; 8] =
+        [": 0,", ": 0.0,", ": \"\",", ": b\"\",", ": None,", ": [],", ": {},", ": false,"];
+    // Strings are printed with their line ends escaped, so each line is one field.
+    let is_told = |line: &&str| !EMPTY.iter().any(|empty| is_field(line, empty));
+    let mut tidied = String::with_capacity(text.len());
+    for line in text.lines().filter(is_told) {
+        let name = line.trim_start();
+        tidied.push_str(&line[..line.len() - name.len()]);
+        // Rust's mark of a name that is also a word of Rust.
+        tidied.push_str(name.strip_prefix("r#").unwrap_or(name));
+        tidied.push('\n');
+    }
+    tidied
+}
+
+/// Whether a line is a field name and then exactly this; not a string that happens to end so.
+fn is_field(line: &str, value: &str) -> bool {
+    line.trim_start().strip_suffix(value).is_some_and(|name| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '#'))
+    })
+}
+
+print_by_code! {
+    print_1_0, again_1_0, v1_0,
+    IdBootNotificationReq: BootNotificationReq,
+    IdChangeConfigurationReq: ChangeConfigurationReq,
+    IdGetConfigurationReq: GetConfigurationReq,
+    IdRemoteControlReq: RemoteControlReq,
+    IdUpdateFirmwareReq: UpdateFirmwareReq,
+    IdFirmwareStatusNotificationReq: FirmwareStatusNotificationReq,
+    IdGetDiagnosticsReq: GetDiagnosticsReq,
+    IdDiagnosticsStatusNotificationReq: DiagnosticsStatusNotificationReq,
+    IdDeviceRegistrationReq: DeviceRegistrationReq,
+    IdRemoteStartTransactionReq: RemoteStartTransactionReq,
+    IdRemoteStopTransactionReq: RemoteStopTransactionReq,
+    IdStartTransactionReq: StartTransactionReq,
+    IdStopTransactionReq: StopTransactionReq,
+    IdAuthorizeReq: AuthorizeReq,
+    IdReserveNowReq: ReserveNowReq,
+    IdCancelReservationReq: CancelReservationReq,
+    IdUpdateIdCardCacheReq: UpdateIdCardCacheReq,
+    IdTelemetryReq: TelemetryReq,
+    IdChargingInfoReq: ChargingInfoReq,
+    IdTriggerMessageReq: TriggerMessageReq,
+    IdGetTransactionsReq: GetTransactionsReq,
+    IdTransactionReq: TransactionReq,
+    IdGetWarningReq: GetWarningReq,
+    IdWarningReq: WarningReq,
+    IdSetTariffReq: SetTariffReq,
+    IdBootNotificationConf: BootNotificationConf,
+    IdChangeConfigurationConf: ChangeConfigurationConf,
+    IdGetConfigurationConf: GetConfigurationConf,
+    IdRemoteControlConf: RemoteControlConf,
+    IdGetDiagnosticsConf: GetDiagnosticsConf,
+    IdDeviceRegistrationConf: DeviceRegistrationConf,
+    IdRemoteStartTransactionConf: RemoteStartTransactionConf,
+    IdRemoteStopTransactionConf: RemoteStopTransactionConf,
+    IdStartTransactionConf: StartTransactionConf,
+    IdStopTransactionConf: StopTransactionConf,
+    IdAuthorizeConf: AuthorizeConf,
+    IdReserveNowConf: ReserveNowConf,
+    IdCancelReservationConf: CancelReservationConf,
+    IdUpdateIdCardCacheConf: UpdateIdCardCacheConf,
+    IdGetTransactionsConf: GetTransactionsConf,
+    IdTransactionConf: TransactionConf,
+    IdGetWarningConf: GetWarningConf,
+    IdSetTariffConf: SetTariffConf,
+    IdMessageError: MessageError,
+}
+
+print_by_code! {
+    print_1_10, again_1_10, v1_10,
+    IdBootNotificationReq: BootNotificationReq,
+    IdHeartbeatReq: HeartbeatReq,
+    IdChangeConfigurationReq: ChangeConfigurationReq,
+    IdGetConfigurationReq: GetConfigurationReq,
+    IdRemoteControlReq: RemoteControlReq,
+    IdUpdateFirmwareReq: UpdateFirmwareReq,
+    IdFirmwareStatusNotificationReq: FirmwareStatusNotificationReq,
+    IdGetDiagnosticsReq: GetDiagnosticsReq,
+    IdDiagnosticsStatusNotificationReq: DiagnosticsStatusNotificationReq,
+    IdDeviceRegistrationReq: DeviceRegistrationReq,
+    IdGetReportReq: GetReportReq,
+    IdGetVariablesReq: GetVariablesReq,
+    IdSignCertificateReq: SignCertificateReq,
+    IdChangeAvailabilityReq: ChangeAvailabilityReq,
+    IdRemoteStartTransactionReq: RemoteStartTransactionReq,
+    IdRemoteStopTransactionReq: RemoteStopTransactionReq,
+    IdStartTransactionReq: StartTransactionReq,
+    IdStopTransactionReq: StopTransactionReq,
+    IdAuthorizeReq: AuthorizeReq,
+    IdReserveNowReq: ReserveNowReq,
+    IdCancelReservationReq: CancelReservationReq,
+    IdUpdateIdCardCacheReq: UpdateIdCardCacheReq,
+    IdStatusNotificationReq: StatusNotificationReq,
+    IdTelemetryReq: TelemetryReq,
+    IdMeterValuesReq: MeterValuesReq,
+    IdChargingInfoReq: ChargingInfoReq,
+    IdTriggerMessageReq: TriggerMessageReq,
+    IdGetTransactionsReq: GetTransactionsReq,
+    IdTransactionReq: TransactionReq,
+    IdGetWarningReq: GetWarningReq,
+    IdWarningReq: WarningReq,
+    IdSetTariffReq: SetTariffReq,
+    IdGetBaseReportReq: GetBaseReportReq,
+    IdNotifyReportReq: NotifyReportReq,
+    IdSetVariablesReq: SetVariablesReq,
+    IdGetLogReq: GetLogReq,
+    IdLogStatusNotificationReq: LogStatusNotificationReq,
+    IdSendLocalAuthorizationListReq: SendLocalAuthorizationListReq,
+    IdDataTransferReq: DataTransferReq,
+    IdSetChargingProfileReq: SetChargingProfileReq,
+    IdClearChargingProfileReq: ClearChargingProfileReq,
+    IdGetChargingProfileReq: GetChargingProfilesReq,
+    IdReportChargingProfileReq: ReportChargingProfilesReq,
+    IdReservationStatusUpdateReq: ReservationStatusUpdateReq,
+    IdInstallCertificateReq: InstallCertificateReq,
+    IdClearCacheReq: ClearCacheReq,
+    IdSetPriceSchemeReq: SetPriceSchemeReq,
+    IdSendQrCodeReq: SendQrCodeReq,
+    IdBootNotificationConf: BootNotificationConf,
+    IdHeartbeatConf: HeartbeatResp,
+    IdChangeConfigurationConf: ChangeConfigurationConf,
+    IdGetConfigurationConf: GetConfigurationConf,
+    IdRemoteControlConf: RemoteControlConf,
+    IdUpdateFirmwareConf: UpdateFirmwareConf,
+    IdFirmwareStatusNotificationConf: FirmwareStatusNotificationConf,
+    IdGetDiagnosticsConf: GetDiagnosticsConf,
+    IdDeviceRegistrationConf: DeviceRegistrationConf,
+    IdGetReportConf: GetReportConf,
+    IdGetVariablesConf: GetVariablesConf,
+    IdSignCertificateConf: SignCertificateConf,
+    IdChangeAvailabilityConf: ChangeAvailabilityConf,
+    IdRemoteStartTransactionConf: RemoteStartTransactionConf,
+    IdRemoteStopTransactionConf: RemoteStopTransactionConf,
+    IdStartTransactionConf: StartTransactionConf,
+    IdStopTransactionConf: StopTransactionConf,
+    IdAuthorizeConf: AuthorizeConf,
+    IdReserveNowConf: ReserveNowConf,
+    IdCancelReservationConf: CancelReservationConf,
+    IdStatusNotificationConf: StatusNotificationConf,
+    IdTriggerMessageConf: TriggerMessageConf,
+    IdGetTransactionsConf: GetTransactionsConf,
+    IdTransactionConf: TransactionConf,
+    IdGetWarningConf: GetWarningConf,
+    IdWarningConf: WarningConf,
+    IdSetTariffConf: SetTariffConf,
+    IdGetBaseReportConf: GetBaseReportConf,
+    IdNotifyReportConf: NotifyReportConf,
+    IdSetVariablesConf: SetVariablesConf,
+    IdGetLogConf: GetLogConf,
+    IdLogStatusNotificationConf: LogStatusNotificationConf,
+    IdSendLocalAuthorizationListConf: SendLocalAuthorizationListConf,
+    IdDataTransferConf: DataTransferConf,
+    IdSetChargingProfileConf: SetChargingProfileConf,
+    IdClearChargingProfileConf: ClearChargingProfileConf,
+    IdGetChargingProfileConf: GetChargingProfilesConf,
+    IdReportChargingProfileConf: ReportChargingProfilesConf,
+    IdReservationStatusUpdateConf: ReservationStatusUpdateConf,
+    IdInstallCertificateConf: InstallCertificateConf,
+    IdClearCacheConf: ClearCacheConf,
+    IdSetPriceSchemeConf: SetPriceSchemeConf,
+    IdSendQrCodeConf: SendQrCodeConf,
+    IdMessageError: MessageError,
+}

@@ -1,0 +1,86 @@
+//! Vectors made by Python's protobuf: bytes to text, and the same bytes again.
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::{
+    domain::wire::Revision,
+    protocol::charger::{
+        apdu::{self, Apdu},
+        readable,
+        wire::v1_0,
+    },
+};
+
+pub const V1_10: &str = include_str!("../../../../tests/golden/charger-1.10.txt");
+const V1_0: &str = include_str!("../../../../tests/golden/charger-1.0.txt");
+
+pub struct Vector {
+    pub name: String,
+    pub bytes: Bytes,
+    text: String,
+}
+
+/// Blocks of `== name`, `source: ..`, `hex: ..`, then the text.
+pub fn vectors(file: &str) -> Vec<Vector> {
+    file.split("== ").skip(1).map(block).collect()
+}
+
+fn block(block: &str) -> Vector {
+    let mut lines = block.trim_end().lines();
+    let name = lines.next().unwrap().to_owned();
+    assert!(lines.next().unwrap().starts_with("source: "), "{name} has no source");
+    let hex = lines.next().unwrap().strip_prefix("hex: ").unwrap();
+    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap().into();
+    let text = lines.map(|line| format!("{line}\n")).collect();
+    Vector { name, bytes, text }
+}
+
+#[test]
+fn bytes_of_1_10_read_as_their_text() {
+    for vector in vectors(V1_10) {
+        let text = readable::decode(Revision::V1_10, &vector.bytes).unwrap();
+        assert_eq!(text, vector.text, "{}", vector.name);
+    }
+}
+
+#[test]
+fn bytes_of_1_0_read_as_their_text() {
+    for vector in vectors(V1_0) {
+        let text = readable::decode(Revision::V1_0, &vector.bytes).unwrap();
+        assert_eq!(text, vector.text, "{}", vector.name);
+    }
+}
+
+#[test]
+fn messages_of_1_10_are_written_as_they_were_read() {
+    let vectors = vectors(V1_10);
+    assert!(vectors.len() > 50, "the file is cut: {} vectors", vectors.len());
+    for vector in vectors {
+        let apdu = Apdu::decode(&vector.bytes).unwrap();
+        let body = Bytes::from(readable::again_1_10(&apdu).unwrap());
+        let again = apdu::seal_body(apdu.code, apdu.sequence, Some(apdu.at_s), body).unwrap();
+        assert_eq!(again, vector.bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn messages_of_1_0_are_written_as_they_were_read() {
+    for vector in vectors(V1_0) {
+        let apdu = Apdu::decode(&vector.bytes).unwrap();
+        let again = v1_0::Apdu {
+            message_id: apdu.code.into(),
+            sequence_id: apdu.sequence.try_into().unwrap(),
+            timestamp: apdu.at_s.try_into().unwrap(),
+            payload: readable::again_1_0(&apdu).unwrap().into(),
+        };
+        assert_eq!(again.encode_to_vec(), vector.bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn the_text_of_the_other_revision_is_refused() {
+    let vector = &vectors(V1_0)[0];
+    let error = readable::decode(Revision::V1_10, &vector.bytes).unwrap_err();
+    assert_eq!(error.to_string(), "APDU revision: wanted 1.10, found 1.0");
+}

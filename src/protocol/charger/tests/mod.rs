@@ -1,0 +1,43 @@
+//! The whole translation against vectors of another encoder, and against nonsense.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cloud;
+mod golden;
+mod piles;
+mod wrong;
+
+use bytes::Bytes;
+
+use super::apdu::Apdu;
+use crate::domain::{id::PileCode, wire::Original};
+
+const AT: i64 = 1_795_000_000;
+const PILE: &str = "3101150012000001";
+const ORDER: &str = "3101150012000001ABCDEFGHIJKLMNOP";
+
+fn pile() -> PileCode {
+    PileCode::new(PILE).unwrap()
+}
+
+/// The bytes of a vector of revision 1.10.
+fn vector(name: &str) -> Bytes {
+    let vectors = golden::vectors(golden::V1_10);
+    let found = vectors.into_iter().find(|vector| vector.name == name);
+    found.unwrap_or_else(|| panic!("no vector {name}")).bytes
+}
+
+/// The message inside a vector, kept as a peer sent it.
+fn original(name: &str) -> Original {
+    let apdu = Apdu::decode(&vector(name)).unwrap();
+    Original { revision: apdu.revision, code: apdu.code, body: apdu.body }
+}
+
+/// Compares messages as text, which shows what differs.
+#[track_caller]
+fn assert_same(found: &[u8], wanted: &[u8]) {
+    let text =
+        |bytes| super::readable::decode(crate::domain::wire::Revision::V1_10, bytes).unwrap();
+    assert_eq!(text(found), text(wanted));
+    assert_eq!(found, wanted, "the same text in other bytes");
+}

@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Writes charger-1.10.txt and charger-1.0.txt: messages as Python's protobuf encodes them.
+
+The readable text is written by this script from its own descriptors, so that neither the bytes
+nor the text come from the code under test. Needs protobuf and grpcio-tools:
+
+    python3 tests/golden/make_charger.py        (in the top folder; overwrites both files)
+"""
+
+import importlib
+import os
+import re
+import sys
+import tempfile
+
+from grpc_tools import protoc
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROTO = os.path.join(HERE, "..", "..", "proto")
+
+
+def load(name):
+    out = tempfile.mkdtemp()
+    args = ["protoc", f"-I{PROTO}", f"--python_out={out}", os.path.join(PROTO, f"{name}.proto")]
+    if protoc.main(args) != 0:
+        sys.exit(f"cannot compile {name}")
+    sys.path.insert(0, out)
+    return importlib.import_module(f"{name}_pb2")
+
+
+# Names as they are written in Rust.
+
+
+def words(name):
+    found = []
+    for part in name.split("_"):
+        found += re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z][A-Z0-9]*|[0-9]+", part)
+    return [word.lower() for word in found]
+
+
+def camel(name):
+    return "".join(word.capitalize() for word in words(name))
+
+
+def snake(name):
+    return "_".join(words(name))
+
+
+# Text: one field in a line, empty ones left out, numbers of enums by name.
+
+
+def quoted(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def quoted_bytes(data):
+    known = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
+    plain = lambda b: chr(b) if 32 <= b < 127 else f"\\x{b:02x}"
+    return 'b"' + "".join(known.get(b) or plain(b) for b in data) + '"'
+
+
+def scalar(field, value):
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        name = known.name if known is not None else None
+        return str(value) if name is None else camel(name)
+    if field.type == field.TYPE_STRING:
+        return quoted(value)
+    if field.type == field.TYPE_BYTES:
+        return quoted_bytes(value)
+    if field.type == field.TYPE_BOOL:
+        return str(value).lower()
+    return repr(value)
+
+
+def is_map(field):
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def is_many(field):
+    many = getattr(field, "is_repeated", None)
+    return many if many is not None else field.label == field.LABEL_REPEATED
+
+
+def text_of(message, indent=""):
+    deeper = indent + "    "
+    kind = message.DESCRIPTOR
+    if not kind.fields:
+        return camel(kind.name)
+    lines = [camel(kind.name) + " {"]
+    for field in kind.fields:
+        value, name = getattr(message, field.name), snake(field.name)
+        if is_map(field):
+            of = field.message_type.fields_by_name["value"]
+            shown = lambda v: text_of(v, deeper + "    ") if of.message_type else scalar(of, v)
+            rows = [f"{deeper}    {quoted(k)}: {shown(value[k])}," for k in sorted(value)]
+            lines += [f"{deeper}{name}: {{"] + rows + [f"{deeper}}},"] if rows else []
+        elif is_many(field):
+            inner = field.message_type is not None
+            shown = lambda v: text_of(v, deeper + "    ") if inner else scalar(field, v)
+            rows = [f"{deeper}    {shown(item)}," for item in value]
+            lines += [f"{deeper}{name}: ["] + rows + [f"{deeper}],"] if rows else []
+        elif field.message_type is not None:
+            if message.HasField(field.name):
+                shown = text_of(value, deeper + "    ")
+                lines += [f"{deeper}{name}: Some(", f"{deeper}    {shown},", f"{deeper}),"]
+        elif field.enum_type is not None or value:
+            lines.append(f"{deeper}{name}: {scalar(field, value)},")
+    return "\n".join(lines + [indent + "}"])
+
+
+def block(wire, revision, name, code, sequence, timestamp, message):
+    apdu = wire.APDU(messageId=code, sequenceId=sequence, timestamp=timestamp)
+    apdu.payload = message.SerializeToString(deterministic=True)
+    number = wire.MessageID.Value(code)
+    return (
+        f"== {name}\n"
+        f"source: tests/golden/make_charger.py, Python protobuf\n"
+        f"hex: {apdu.SerializeToString(deterministic=True).hex()}\n"
+        f"APDU {revision} {code} {number:#04x} sequence {sequence} timestamp {timestamp}\n"
+        f"{text_of(message)}\n"
+    )
+
+
+AT = 1_795_000_000
+PILE = "3101150012000001"
+ORDER = PILE + "ABCDEFGHIJKLMNOP"
+
+
+def tariff(w):
+    rows = [
+        (0, 420, "valley", 255), (420, 540, "flat", 699), (540, 690, "peak", 1052),
+        (690, 840, "flat", 699), (840, 990, "peak", 1052), (990, 1140, "flat", 699),
+        (1140, 1260, "peak", 1052), (1260, 1380, "flat", 699), (1380, 1440, "valley", 255),
+    ]
+    made = w.SetTariffReq(tariffid=7, description="山 tariff \"A\"")
+    for start, end, tag, price in rows:
+        made.chargetariffs.add(timestart=start, timeend=end, tag=tag, elecprice=price, serviceprice=1000)
+    for start, end, price in [(0, 200, 250), (200, 400, 333), (400, 0, 500)]:
+        made.timetariffs.add(powerstart=start, powerend=end, price=price)
+    made.channels["vip"].tariffid = 8
+    made.channels["vip"].elec["peak"] = 900
+    # Not 0: encoders may write or leave out a zero in a map, so the bytes would say nothing.
+    made.channels["vip"].service["peak"] = 800
+    return made
+
+
+def cost(w):
+    made = w.Cost(tariffid=7, totalcost=2470, totalelec=1204)
+    made.bills.add(timestart=540, timeend=600, tag="peak", electric=1204, electriccost=1267, servicecost=1203)
+    return made
+
+
+def start(w, **more):
+    made = w.StartTransactionReq(
+        IdData=w.IdToken(id="8812", id_type="ID_WALLET_CARD", brand="x", customer="c-1"),
+        mode="AM_OnlineIdentityCard", serviceMode="SM_ChargeByMoney", timestamp=AT, reservationId=5,
+        pin="00", tariffId=7, serviceAmount=5000, soc=20, remoteStartId=12, voltageA=229.5,
+        vin="LSVAA0000000000001",
+    )
+    made.profile.id = 3
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
+
+
+def stop(w, **more):
+    made = w.StopTransactionReq(
+        IdData=w.IdToken(id="8812"), reason="SR_LocalCard", timestamp=AT + 3600, cost=cost(w),
+        elecData=bytes([0, 34, 92, 10, 200, 255]), reason_desc="card", soc=81, power=59.75, seq=4, deduction=1,
+        TAC="0A0B",
+    )
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
+
+
+def whole(w, **more):
+    made = w.TransactionReq(
+        IdData=w.IdToken(id="8812", id_type="ID_WALLET_CARD", brand="x", customer="c-1"),
+        mode="AM_OnlineIdentityCard", service="SM_ChargeByMoney", timeStart=AT, timeStop=AT + 3600,
+        pin="00", reason="SR_LocalCard", cost=cost(w), elecData=bytes([0, 34, 92, 10, 200, 255]),
+        reason_desc="card", start_soc=20, stop_soc=81, reservationId=5, remoteStartId=12, power=59.75,
+        vin="LSVAA0000000000001", deduction=1, TAC="0A0B",
+    )
+    made.profile.id = 3
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
+
+
+def telemetry(w, **more):
+    made = w.TelemetryReq(component="CP_Connector", warningBitmap=1 << 40, **more)
+    made.values.add(measurand=144, value=3)
+    made.values.add(measurand=1, value=2301.5, rate=10, phase="L2")
+    return made
+
+
+def local_list(w):
+    made = w.SendLocalAuthorizationListReq(version_number=4, update_type="Full")
+    made.local_authorization_list.add().idToken.CopyFrom(w.IdToken(id="8812"))
+    made.local_authorization_list.add().idToken.CopyFrom(w.IdToken(id="8813", status="AS_NoCredit"))
+    return made
+
+
+def messages_1_10(w):
+    token = w.IdToken(id="8812", status="AS_NotAtThisTime", balance=900)
+    up = dict(recordId=ORDER, evseId=PILE, connectorId="12", transactionId="T-77")
+    of_order = dict(recordId=ORDER, evseId=PILE, connectorId="12")
+    return [
+        # What piles say.
+        ("pile-boot", "ID_BootNotificationReq", 1, w.BootNotificationReq(partNumber="DC", serialNumber="ZD240117001", firmwareVersion="2.1", protocolVersion="1.10", connectorNumber=2, ICCID="8986", ComponentBits=1 << 63)),
+        ("pile-heartbeat", "ID_HeartbeatReq", 2, w.HeartbeatReq(currentTime=AT)),
+        ("pile-tariff-wanted", "ID_SetTariffReq", 3, w.SetTariffReq()),
+        ("pile-authorize", "ID_AuthorizeReq", 4, w.AuthorizeReq(IdData=w.IdToken(id="8812"), payment=2)),
+        ("pile-start", "ID_StartTransactionReq", 5, start(w, recordId="17", connectorId="1", meterStart=104220.5, transactionId="tok-1")),
+        ("pile-charging", "ID_ChargingInfoReq", 6, w.ChargingInfoReq(recordId="17", connectorId="1", consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status="CHS_Charging")),
+        ("pile-stop", "ID_StopTransactionReq", 7, stop(w, recordId="17", connectorId="1", meterStop=105424.5, transactionId=ORDER)),
+        ("pile-transaction", "ID_TransactionReq", 8, whole(w, recordId="17", connectorId="1", meterStart=104220.5, meterStop=105424.5, transactionId=ORDER)),
+        ("pile-telemetry", "ID_TelemetryReq", 9, telemetry(w, connectorId="1", recordId="17")),
+        ("pile-meter-values", "ID_MeterValuesReq", 10, w.MeterValuesReq(connectorId="1", transactionId=ORDER, electricity=12.5, soc=40)),
+        ("pile-warning", "ID_WarningReq", 11, w.WarningReq(code=1030, level="WL_Warning", component="CP_Fan", recordId="17", connectorId="1", info="fan", time=AT)),
+        ("pile-status", "ID_StatusNotificationReq", 12, w.StatusNotificationReq(connectorId="1", connectorState=2)),
+        ("pile-remote-start-conf", "ID_RemoteStartTransactionConf", 13, w.RemoteStartTransactionConf(status=1, reason="SR_EVOccupy", reason_desc="busy", record_id="18")),
+        ("pile-remote-stop-conf", "ID_RemoteStopTransactionConf", 14, w.RemoteStopTransactionConf()),
+        ("pile-tariff-conf", "ID_SetTariffConf", 15, w.SetTariffConf(status=1)),
+        ("pile-error", "ID_MessageError", 16, w.MessageError(error="EC_TypeViolation", Description="no")),
+        ("pile-log-status", "ID_LogStatusNotificationReq", 17, w.LogStatusNotificationReq(status="Uploaded", request_id=3)),
+        # What piles are told.
+        ("boot-conf", "ID_BootNotificationConf", 1, w.BootNotificationConf(currentTime=AT, interval=30)),
+        ("heartbeat-conf", "ID_HeartbeatConf", 2, w.HeartbeatResp()),
+        ("authorize-conf", "ID_AuthorizeConf", 4, w.AuthorizeConf(idInfo=token, priceScheme=tariff(w))),
+        ("start-conf", "ID_StartTransactionConf", 5, w.StartTransactionConf(transactionId=ORDER, idInfo=w.IdToken(balance=900), recordID="17", transparent="t", connectorId="1")),
+        ("stop-conf", "ID_StopTransactionConf", 7, w.StopTransactionConf(totalCost=2470, transactionId=ORDER, connectorId="1")),
+        ("transaction-conf", "ID_TransactionConf", 8, w.TransactionConf(recordId="17", connectorId="1")),
+        ("warning-conf", "ID_WarningConf", 11, w.WarningConf(code=1030)),
+        ("status-conf", "ID_StatusNotificationConf", 12, w.StatusNotificationConf(connectorId="1")),
+        ("remote-start-to-pile", "ID_RemoteStartTransactionReq", 13, w.RemoteStartTransactionReq(connectorId="1", IdData=w.IdToken(id="8812"), transactionId="tok-1", serviceMode="SM_ChargeByElec", allowedKwh=1000, priceScheme=tariff(w))),
+        ("remote-stop-to-pile", "ID_RemoteStopTransactionReq", 14, w.RemoteStopTransactionReq(connectorID="1", transactionId=ORDER, reason="SR_RemoteUser")),
+        # What the backend is told.
+        ("up-boot", "ID_BootNotificationReq", 21, w.BootNotificationReq(partNumber="SITEPILOT-1", serialNumber="SP-000123", vendorId="ACME", firmwareVersion="VERSION", protocolVersion="1.10", connectorNumber=2)),
+        ("up-start", "ID_StartTransactionReq", 25, start(w, meterStart=104221.0, offline=True, **up)),
+        ("up-charging", "ID_ChargingInfoReq", 26, w.ChargingInfoReq(consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status="CHS_Charging", **of_order)),
+        ("up-stop", "ID_StopTransactionReq", 27, stop(w, meterStop=105425.0, **up)),
+        ("up-transaction", "ID_TransactionReq", 28, whole(w, meterStart=104221.0, meterStop=105425.0, **up)),
+        ("up-telemetry", "ID_TelemetryReq", 29, telemetry(w, **of_order)),
+        ("up-warning", "ID_WarningReq", 31, w.WarningReq(code=1030, level="WL_Warning", component="CP_Fan", recordId=ORDER, connectorId="12", info="fan", time=AT)),
+        ("up-status", "ID_StatusNotificationReq", 32, w.StatusNotificationReq(evseId=PILE, connectorId="12", connectorState=2)),
+        ("up-remote-start-conf", "ID_RemoteStartTransactionConf", 33, w.RemoteStartTransactionConf(status=1, reason="SR_EVOccupy", reason_desc="busy")),
+        ("up-history-conf", "ID_GetTransactionsConf", 34, w.GetTransactionsConf(totalCount=3)),
+        ("up-list-conf", "ID_SendLocalAuthorizationListConf", 35, w.SendLocalAuthorizationListConf()),
+        # What the backend says.
+        ("cloud-boot-conf", "ID_BootNotificationConf", 21, w.BootNotificationConf(currentTime=AT, interval=60, status=1)),
+        ("cloud-authorize-conf", "ID_AuthorizeConf", 24, w.AuthorizeConf(idInfo=token, priceScheme=tariff(w), transactionId="T-77")),
+        ("cloud-start-conf", "ID_StartTransactionConf", 25, w.StartTransactionConf(transactionId="T-77", idInfo=w.IdToken(balance=900), recordID=ORDER, transparent="t", connectorId="12")),
+        ("cloud-stop-conf", "ID_StopTransactionConf", 27, w.StopTransactionConf(balance=4, totalCost=2470, charged=True, transactionId="T-77", connectorId="12")),
+        ("cloud-transaction-conf", "ID_TransactionConf", 28, w.TransactionConf(status=2, recordId="x-1", connectorId="12")),
+        ("cloud-error", "ID_MessageError", 29, w.MessageError(error="EC_InternalError", Description="database")),
+        ("cloud-remote-start", "ID_RemoteStartTransactionReq", 1, w.RemoteStartTransactionReq(connectorId="12", IdData=w.IdToken(id="8812"), transactionId="T-77", evseId=PILE, serviceMode="SM_ChargeByElec", allowedKwh=1000, priceScheme=tariff(w))),
+        ("cloud-remote-stop", "ID_RemoteStopTransactionReq", 2, w.RemoteStopTransactionReq(connectorID="12", transactionId="T-77", reason="SR_RemoteUser")),
+        ("cloud-tariff", "ID_SetTariffReq", 3, tariff(w)),
+        ("cloud-history", "ID_GetTransactionsReq", 4, w.GetTransactionsReq(connectorId="all", level=1, startTime=AT - 86400, endTime=AT)),
+        ("cloud-trigger", "ID_TriggerMessageReq", 5, w.TriggerMessageReq(request="ID_BootNotificationReq", connectorId="12")),
+        ("cloud-list", "ID_SendLocalAuthorizationListReq", 6, local_list(w)),
+        ("cloud-clear-cache", "ID_ClearCacheReq", 7, w.ClearCacheReq()),
+        ("cloud-reserve", "ID_ReserveNowReq", 8, w.ReserveNowReq(id=9, connector_id="12", evse_id=PILE)),
+        ("cloud-registration-conf", "ID_DeviceRegistrationConf", 1, w.DeviceRegistrationConf(deviceCode="D-1", mqttUsername="u", mqttPassword="p")),
+    ]
+
+
+def messages_1_0(w):
+    return [
+        ("boot", "ID_BootNotificationReq", 1, w.BootNotificationReq(partNumber="AC", serialNumber="1")),
+        ("start", "ID_StartTransactionReq", 2, w.StartTransactionReq(recordId="17", meterStart=104221)),
+        ("error", "ID_MessageError", 3, w.MessageError(error="EC_ProtocolError")),
+    ]
+
+
+def main():
+    for revision, module, messages in [
+        ("1.10", "charger_v1_10", messages_1_10),
+        ("1.0", "charger_v1_0", messages_1_0),
+    ]:
+        wire = load(module)
+        with open(os.path.join(HERE, f"charger-{revision}.txt"), "w", encoding="utf-8") as file:
+            for name, code, sequence, message in messages(wire):
+                file.write(block(wire, revision, name, code, sequence, AT, message) + "\n")
+
+
+main()
