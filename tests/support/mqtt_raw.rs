@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sitepilot::broker::{
     Access, DoorEvent, Doors, DoorsConfig, DoorsError, Filter, Identity, Login, LoginRefused,
-    Registry, Route,
+    Outgoing, Registry, Route, To,
 };
 
 /// Long enough for any machine; nothing waits for it when all is well.
@@ -119,6 +120,17 @@ impl House {
         }
         panic!("never came: {:?}", self.doors.counters());
     }
+}
+
+/// Something to say to a pile.
+pub fn say(topic: &str, payload: &str, qos: u8) -> Outgoing {
+    let payload = Bytes::copy_from_slice(payload.as_bytes());
+    Outgoing { topic: topic.to_owned(), payload, qos, expires_in: None }
+}
+
+/// Whoever has that name.
+pub fn name(name: &str) -> To {
+    To::Name(name.to_owned())
 }
 
 /// An event as one line.
