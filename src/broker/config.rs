@@ -27,6 +27,8 @@ pub struct DoorsConfig {
     pub max_inflight: usize,
     /// Greatest number of topics with a retained message.
     pub max_retained_topics: usize,
+    /// Greatest number of bytes (topics and payloads) of all retained messages.
+    pub max_retained_bytes: usize,
     /// Greatest number of sessions kept, connected or not; the one away longest is dropped first.
     pub max_sessions: usize,
 }
@@ -48,7 +50,9 @@ impl DoorsConfig {
             max_outbox_bytes: 512 * 1024,
             // As mosquitto's order of magnitude; every client library copes with it.
             max_inflight: 32,
+            // The state of every connector and pile of a large site, and as much again.
             max_retained_topics: 1024,
+            max_retained_bytes: 1024 * 1024,
             max_sessions: 512,
         }
     }

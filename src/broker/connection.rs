@@ -266,7 +266,9 @@ where
 
     fn malformed(&self, error: &dyn std::error::Error) -> GoneReason {
         self.desk.shared.counters.malformed.one();
-        tracing::warn!(name = %self.desk.guest.name, %error, "client cut");
+        if self.desk.shared.may_log() {
+            tracing::warn!(name = %self.desk.guest.name, %error, "client cut");
+        }
         GoneReason::Malformed
     }
 
@@ -307,8 +309,10 @@ where
         let allowed = self.desk.identity.access.may_publish(&publish.topic);
         if !allowed {
             self.desk.shared.counters.denied_publishes.one();
-            let name = &self.desk.guest.name;
-            tracing::warn!(%name, topic = publish.topic, "publish denied");
+            if self.desk.shared.may_log() {
+                let name = &self.desk.guest.name;
+                tracing::warn!(%name, topic = publish.topic, "publish denied");
+            }
         }
         let mut waited = false;
         while !self.hand_over(publish, allowed)? {

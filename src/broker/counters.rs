@@ -46,9 +46,9 @@ counters! {
     dropped_messages,
     /// Messages whose time had passed before they could be handed over.
     expired_messages,
-    /// Retained messages not kept: too many topics.
+    /// Retained messages not kept: too many topics or bytes.
     dropped_retained,
-    /// Publishes that had to wait for room in the inbox.
+    /// Publishes that had to wait for room in the inbox, or an observer's in the router.
     inbox_waits,
     /// Connections ended by another of the same session.
     take_overs,

@@ -93,7 +93,9 @@ where
         }
         Err(error) => {
             shared.counters.malformed.one();
-            tracing::warn!(%address, %error, "connection closed before login");
+            if shared.may_log() {
+                tracing::warn!(%address, %error, "connection closed before login");
+            }
             return Outcome::Dropped;
         }
     };
@@ -152,13 +154,18 @@ fn check(
         address,
     };
     let identity = shared.registry.login(&login).map_err(|refused| {
-        tracing::warn!(%address, client_id, reason = %refused, "login refused");
+        if shared.may_log() {
+            tracing::warn!(%address, client_id, reason = %refused, "login refused");
+        }
         ConnectReturnCode::NotAuthorized
     })?;
     if let Some(will) = &connect.will
         && !identity.access.may_publish(&will.topic)
     {
-        tracing::warn!(%address, name = identity.name, topic = will.topic, "will refused");
+        if shared.may_log() {
+            let (name, topic) = (&identity.name, &will.topic);
+            tracing::warn!(%address, name, topic, "will refused");
+        }
         return Err(ConnectReturnCode::NotAuthorized);
     }
     let guest = Guest::new(connection, &identity, &client_id, connect.clean);

@@ -15,6 +15,7 @@ use super::filter::{Filter, FilterError, check_topic};
 use super::hub::{Hub, Seat};
 use super::pipe::Parcel;
 use super::registry::Access;
+use super::retained::Kept;
 use super::session::{Message, Reply};
 use super::tree::{Grant, SeatNo};
 use crate::domain::id::ConnectionId;
@@ -23,13 +24,6 @@ use crate::domain::time::Mono;
 /// Messages that wait for a client's first SUBSCRIBE. A pile is told a handful of things after
 /// its boot message, and subscribes at once or never.
 const MAX_EARLY: usize = 16;
-
-/// A retained message.
-#[derive(Debug, Clone)]
-pub(super) struct Kept {
-    payload: Bytes,
-    qos: u8,
-}
 
 /// The router has no room; try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +112,7 @@ impl Hub {
     fn send_retained(&mut self, no: SeatNo, accepted: &[(Filter, u8)]) {
         let mut found: BTreeMap<&str, (u8, &Kept)> = BTreeMap::new();
         for (filter, qos) in accepted {
-            for (topic, kept) in &self.retained {
+            for (topic, kept) in self.retained.iter() {
                 if filter.matches(topic) {
                     let entry = found.entry(topic).or_insert((*qos, kept));
                     entry.0 = entry.0.max(*qos);
@@ -198,15 +192,7 @@ impl Hub {
 
     /// Keeps a message for later subscribers; an empty payload clears it.
     pub fn keep(&mut self, topic: &str, payload: &Bytes, qos: u8) {
-        if payload.is_empty() {
-            self.retained.remove(topic);
-        } else if self.retained.len() < self.config.max_retained_topics
-            || self.retained.contains_key(topic)
-        {
-            // A copy, for the payload may be a slice of a much larger read buffer.
-            let payload = Bytes::copy_from_slice(payload);
-            self.retained.insert(topic.to_owned(), Kept { payload, qos });
-        } else {
+        if self.retained.keep(topic, payload, qos).is_err() {
             self.counters.dropped_retained.one();
         }
     }

@@ -8,9 +8,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use rumqttd::protocol::v4::V4;
 use rumqttd::protocol::{
-    ConnAck, ConnectReturnCode, Error, Packet, PingResp, Protocol, PubAck, PubAckReason, PubComp,
-    PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, QoS, SubAck, SubscribeReasonCode,
-    UnsubAck,
+    ConnAck, ConnectReturnCode, Error, LastWill, Login, Packet, PingResp, Protocol, PubAck,
+    PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, QoS, SubAck,
+    SubscribeReasonCode, UnsubAck,
 };
 
 use super::filter::{FilterError, check_topic};
@@ -133,7 +133,8 @@ fn check_head(head: &Head) -> Result<(), Malformed> {
     let good = match head.first >> 4 {
         // Shortest CONNECT: name, level, flags, keep-alive, empty client id.
         1 => flags == 0 && head.rest >= 12,
-        3 => flags & 0b0110 != 0b0110 && head.rest >= 3,
+        // No QoS 3, no DUP with QoS 0.
+        3 => flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000 && head.rest >= 3,
         4 | 5 | 7 => flags == 0 && head.rest == 2,
         6 => flags == 2 && head.rest == 2,
         8 => flags == 2 && head.rest >= 2,
@@ -176,14 +177,16 @@ struct Facts {
     flags: u8,
     publish_id: u16,
     connect_flags: u8,
+    length: usize,
 }
 
 impl Facts {
     fn peek(head: &Head, frame: &[u8]) -> Result<Self, Malformed> {
         let body = frame.get(head.length..).unwrap_or_default();
-        let mut facts = Self { flags: head.first & 0x0f, ..Self::default() };
+        let mut facts = Self { flags: head.first & 0x0f, length: head.rest, ..Self::default() };
         match head.first >> 4 {
             1 => facts.connect_flags = connect_flags(body)?,
+            8 => check_subscribe(body.get(2..).unwrap_or_default())?,
             3 if facts.flags & 0b0110 != 0 => facts.publish_id = publish_id(body)?,
             _ => {}
         }
@@ -206,6 +209,18 @@ fn publish_id(body: &[u8]) -> Result<u16, Malformed> {
     }
 }
 
+/// The upper bits of a QoS asked for are reserved (MQTT-3.8.3-4).
+fn check_subscribe(mut filters: &[u8]) -> Result<(), Malformed> {
+    while !filters.is_empty() {
+        let end = text_end(filters)?;
+        match filters.get(end) {
+            Some(0..=2) => filters = &filters[end + 1..],
+            _ => return Err(Malformed::Codec(Error::MalformedPacket)),
+        }
+    }
+    Ok(())
+}
+
 /// The flags of a CONNECT of our version (MQTT 3.1.1 §3.1.2).
 fn connect_flags(body: &[u8]) -> Result<u8, Malformed> {
     let end = text_end(body)?;
@@ -221,21 +236,7 @@ fn connect_flags(body: &[u8]) -> Result<u8, Malformed> {
 fn translate(packet: Packet, facts: Facts) -> Result<Incoming, Malformed> {
     Ok(match packet {
         Packet::Connect(connect, _, will, _, login) => {
-            let login = login.unwrap_or_else(|| rumqttd::protocol::Login {
-                username: String::new(),
-                password: String::new(),
-            });
-            let has = |bit: u8| facts.connect_flags & bit != 0;
-            let will =
-                will.map(|will| publish(&will.topic, will.message, will.qos as u8, 0, will.retain));
-            Incoming::Connect(Box::new(Connect {
-                client_id: connect.client_id,
-                clean: connect.clean_session,
-                keep_alive: connect.keep_alive,
-                username: has(0x80).then_some(login.username),
-                password: has(0x40).then(|| Bytes::from(login.password)),
-                will: will.transpose()?,
-            }))
+            Incoming::Connect(Box::new(translate_connect(connect, will, login, &facts)?))
         }
         Packet::Publish(packet, _) => {
             let (qos, retain) = ((facts.flags >> 1) & 3, facts.flags & 1 != 0);
@@ -266,6 +267,38 @@ fn translate(packet: Packet, facts: Facts) -> Result<Incoming, Malformed> {
         Packet::ConnAck(..) | Packet::SubAck(..) | Packet::UnsubAck(..) | Packet::PingResp(_) => {
             return Err(Malformed::Codec(Error::IncorrectPacketFormat));
         }
+    })
+}
+
+fn translate_connect(
+    connect: rumqttd::protocol::Connect,
+    will: Option<LastWill>,
+    login: Option<Login>,
+    facts: &Facts,
+) -> Result<Connect, Malformed> {
+    let login = login.unwrap_or_else(|| Login { username: String::new(), password: String::new() });
+    let has = |bit: u8| facts.connect_flags & bit != 0;
+    let username = has(0x80).then_some(login.username);
+    let password = has(0x40).then(|| Bytes::from(login.password));
+    // Name, level, flags and keep-alive are 10 bytes; every text has 2 of its length.
+    let texts = [
+        Some(connect.client_id.len()),
+        will.as_ref().map(|will| will.topic.len()),
+        will.as_ref().map(|will| will.message.len()),
+        username.as_ref().map(String::len),
+        password.as_ref().map(Bytes::len),
+    ];
+    if facts.length != 10 + texts.into_iter().flatten().map(|length| 2 + length).sum::<usize>() {
+        return Err(Malformed::Codec(Error::MalformedPacket));
+    }
+    let will = will.map(|will| publish(&will.topic, will.message, will.qos as u8, 0, will.retain));
+    Ok(Connect {
+        client_id: connect.client_id,
+        clean: connect.clean_session,
+        keep_alive: connect.keep_alive,
+        username,
+        password,
+        will: will.transpose()?,
     })
 }
 

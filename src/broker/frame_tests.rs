@@ -34,6 +34,7 @@ fn flags_and_lengths_are_checked_by_type() {
         &[0xa0, 5, 0, 1, 0, 1, 97],
         &[0xc0, 1, 0],
         &[0xe0, 1, 0],
+        &[0x38, 3, 0, 1, b'a'],
         &[0x36, 5, 0, 1, 97, 0, 1],
         &[0x30, 0xff, 0xff, 0xff, 0xff],
     ] {
@@ -52,6 +53,8 @@ fn contents_the_codec_lets_pass_are_refused() {
     assert_eq!(refused(&[0x30, 3, 0, 1, 0xff]), Malformed::Utf8);
     assert_eq!(refused(&[0x30, 0xe9, 0x07]), Malformed::TooLong(1001));
     assert!(matches!(refused(&[0x82, 6, 0, 1, 0, 1, b'a', 3]), Malformed::Codec(_)));
+    assert!(matches!(refused(&[0x82, 6, 0, 1, 0, 1, b'a', 0x40]), Malformed::Codec(_)));
+    assert!(matches!(refused(&[0x82, 5, 0, 1, 0, 1, b'a']), Malformed::Codec(_)));
     assert!(matches!(refused(&[0x30, 3, 0, 9, b'a']), Malformed::Codec(_)));
 }
 
@@ -73,6 +76,7 @@ fn connect_tells_absent_from_empty_and_refuses_contradictions() {
     assert!(matches!(connect(4, 0x03, &[]), Err(Malformed::ConnectFlags)));
     assert!(matches!(connect(4, 0x42, &[0, 0]), Err(Malformed::ConnectFlags)));
     assert!(matches!(connect(4, 0x22, &[]), Err(Malformed::Codec(_))));
+    assert!(matches!(connect(4, 0x02, b"tail"), Err(Malformed::Codec(_))));
     assert!(matches!(connect(5, 0x02, &[]), Err(Malformed::Version)));
     assert!(matches!(connect(4, 0xc2, &[0, 1, 0xff, 0, 0]), Err(Malformed::Utf8)));
 }
@@ -109,6 +113,8 @@ proptest! {
         };
         let id = if qos == 0 { 0 } else { id };
         let mut bytes = BytesMut::new();
+        // DUP is for what can be acknowledged.
+        let dup = dup && qos > 0;
         write(Transmit::Publish { id, dup, message }, &mut bytes);
         // In two pieces, as TCP may give it.
         let rest = bytes.split_off(cut.min(bytes.len() - 1));

@@ -9,11 +9,11 @@ use tokio::sync::{Notify, watch};
 use super::config::DoorsConfig;
 use super::counters::Counters;
 use super::event::GoneReason;
-use super::fanout::Kept;
 use super::filter::Filter;
 use super::frame;
 use super::pipe::Pipe;
 use super::registry::{Identity, Route};
+use super::retained::Retained;
 use super::session::{Message, Reply, Session, SessionLimits};
 use super::tree::{FilterTree, Grant, SeatNo};
 use crate::domain::id::ConnectionId;
@@ -127,7 +127,7 @@ pub(super) struct Hub {
     pub seats: BTreeMap<SeatNo, Seat>,
     seated: BTreeMap<ConnectionId, SeatNo>,
     pub tree: FilterTree,
-    pub retained: BTreeMap<String, Kept>,
+    pub retained: Retained,
     next_seat: u64,
     /// Number of the next message to the router.
     pub sequence: u64,
@@ -137,6 +137,7 @@ pub(super) struct Hub {
 
 impl Hub {
     pub fn new(config: DoorsConfig, counters: Arc<Counters>, pipe: Pipe) -> Self {
+        let retained = Retained::new(config.max_retained_topics, config.max_retained_bytes);
         Self {
             config,
             counters,
@@ -144,7 +145,7 @@ impl Hub {
             seats: BTreeMap::new(),
             seated: BTreeMap::new(),
             tree: FilterTree::default(),
-            retained: BTreeMap::new(),
+            retained,
             next_seat: 0,
             sequence: 0,
             pipe,

@@ -27,6 +27,7 @@ mod frame;
 mod hub;
 mod pipe;
 mod registry;
+mod retained;
 mod session;
 mod shared;
 mod tree;

@@ -27,6 +27,9 @@ pub(super) const MAX_UNRELEASED: usize = 1024;
 /// and the client forgets them with its session.
 const MAX_RETIRED: usize = 256;
 
+/// Places an empty outbox keeps after a burst.
+const KEEP_MESSAGES: usize = 16;
+
 /// Something to be told to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
@@ -268,6 +271,9 @@ impl Session {
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
         self.bytes -= message.size();
+        if self.queue.is_empty() && self.queue.capacity() > KEEP_MESSAGES {
+            self.queue = VecDeque::new();
+        }
         Some(message)
     }
 

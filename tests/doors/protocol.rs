@@ -1,7 +1,8 @@
 //! What is refused, and how; nobody else may notice.
 
 use crate::mqtt_raw::{
-    Connect, House, Raw, ack, first_answer, packet, publish, subscribe, text, unsubscribe,
+    Connect, House, Raw, ack, first_answer, packet, publish, publish_flags, subscribe, text,
+    unsubscribe,
 };
 
 #[test]
@@ -67,6 +68,8 @@ fn what_is_no_mqtt_ends_the_connection_and_only_that() {
         ("empty filter", subscribe(1, &[("", 0)])),
         ("no filter", subscribe(1, &[])),
         ("subscription with QoS 3", subscribe(1, &[("a", 3)])),
+        ("subscription with reserved bits", subscribe(1, &[("a", 0x81)])),
+        ("DUP with QoS 0", publish_flags("a", b"", 8, 0)),
         ("subscription with id 0", subscribe(0, &[("a", 0)])),
         ("unsubscribe without filter", unsubscribe(1, &[])),
         ("unsubscribe a bad filter", unsubscribe(1, &["a#"])),
