@@ -1,6 +1,7 @@
 //! The nouns of the trade: no IO, no clock, no wire numbers.
 
 pub mod card;
+pub mod dating;
 pub mod event;
 pub mod id;
 pub mod order;

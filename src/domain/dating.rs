@@ -1,0 +1,61 @@
+//! Dating afterwards what was stamped while nobody had set the clock.
+
+use super::{
+    order::Order,
+    time::{BootId, ClockQuality, Stamp, Wall},
+};
+
+/// The calendar of one run, learned during the run or after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// Unix ms at `Mono` 0 of the run.
+    pub unix_ms: i64,
+    /// How far it can be trusted.
+    pub quality: ClockQuality,
+    /// Not learned in the run itself, but placed between its neighbours.
+    pub estimated: bool,
+}
+
+impl Stamp {
+    /// This stamp with the calendar of its run, if it belongs to `boot` and has no date of its
+    /// own; a date that was given is never changed.
+    #[must_use]
+    pub fn dated(self, boot: BootId, epoch: Epoch) -> Self {
+        if self.boot != boot || self.wall.quality != ClockQuality::Unset {
+            return self;
+        }
+        let mono_ms = i64::try_from(self.mono.0).unwrap_or(i64::MAX);
+        let unix_ms = epoch.unix_ms.saturating_add(mono_ms);
+        Self { wall: Wall { unix_ms, quality: epoch.quality }, ..self }
+    }
+}
+
+impl Order {
+    /// Dates all stamps of the run `boot` that have no date. A start or an end that is unknown
+    /// takes the date of the stamp it derives from, of `opened` and of `recorded`; where the
+    /// calendar is estimated, the order is flagged so. Done twice, it changes nothing more.
+    pub fn date(&mut self, boot: BootId, epoch: Epoch) {
+        let opened = self.opened.dated(boot, epoch);
+        let mut is_used = false;
+        if opened != self.opened && self.started_s.is_none() {
+            self.started_s = Some(opened.wall.unix_s());
+            is_used = true;
+        }
+        self.opened = opened;
+        if let Some(progress) = &mut self.progress {
+            progress.at = progress.at.dated(boot, epoch);
+        }
+        if let Some(ending) = &mut self.ending {
+            let recorded = ending.recorded.dated(boot, epoch);
+            if recorded != ending.recorded && ending.ended_s.is_none() {
+                ending.ended_s = Some(recorded.wall.unix_s());
+                is_used = true;
+            }
+            ending.recorded = recorded;
+        }
+        for delivery in &mut self.deliveries {
+            delivery.confirmed = delivery.confirmed.map(|stamp| stamp.dated(boot, epoch));
+        }
+        self.flags.estimated |= is_used && epoch.estimated;
+    }
+}

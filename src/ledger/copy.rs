@@ -1,0 +1,95 @@
+//! A copy of a file to read from, so that reading leaves nothing behind beside the file.
+
+use std::{
+    fs::{self, DirBuilder, File, TryLockError},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use super::{Head, LedgerError, Options, Reader, note, open, schema};
+
+/// A directory of our own for a copy; removed with everything in it.
+#[derive(Debug)]
+pub(super) struct Copy {
+    dir: PathBuf,
+    noted: Option<Head>,
+}
+
+impl Copy {
+    /// Makes a directory that nobody else can look into.
+    fn new() -> Result<Self, LedgerError> {
+        let base = std::env::temp_dir();
+        let process = std::process::id();
+        let mut number = 0_u32;
+        loop {
+            let dir = base.join(format!("sitepilot-ledger-{process}-{number}"));
+            // Fails if the name is taken, also by a link: nobody can prepare one for us.
+            match DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => return Ok(Self { dir, noted: None }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The head that was noted beside the file.
+    pub(super) const fn noted(&self) -> Option<Head> {
+        self.noted
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own clearing of the directory.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Reads a stopped controller's ledger, or any ledger file, from a copy. The copy of an older
+/// schema is migrated; the file itself is not touched.
+///
+/// # Errors
+///
+/// `Locked` if a controller is running on that directory, `TooNew`, `Corrupt`, `Io`.
+pub fn open_copy(path: &Path) -> Result<Reader, LedgerError> {
+    let file = if path.is_dir() { path.join(open::FILE) } else { path.to_owned() };
+    let dir = file.parent().unwrap_or(Path::new("."));
+    let _still = hold_still(dir, &file)?;
+    let mut copy = Copy::new()?;
+    let to = copy.dir.join(open::FILE);
+    fs::copy(&file, &to)?;
+    let wal = with_suffix(&file, "-wal");
+    if wal.exists() {
+        fs::copy(wal, with_suffix(&to, "-wal"))?;
+    }
+    if file.ends_with(open::FILE) {
+        copy.noted = note::read(dir).map(|note| note.head);
+    }
+    let mut conn = open::connect(&to, &Options::default())?;
+    schema::migrate(&mut conn, &schema::MIGRATIONS, None)?;
+    Ok(Reader::of_copy(conn, copy))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Keeps a controller from starting while its file is copied; refuses if one is running.
+fn hold_still(dir: &Path, file: &Path) -> Result<Option<File>, LedgerError> {
+    if !file.ends_with(open::FILE) {
+        return Ok(None);
+    }
+    let path = dir.join(open::LOCK);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(path)),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,151 @@
+//! The fold of the ledger, for memory.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    apply_site::REMOTES_KEPT,
+    caches::Caches,
+    columns::{self, VERDICTS},
+    error::LedgerError,
+    rows::{self, Calendar},
+};
+use crate::{
+    domain::{
+        card::Verdict,
+        id::{CardNo, OrderSeq, Sequence, TransactionId, UplinkName},
+        time::{BootId, ClockQuality},
+        wire::Original,
+    },
+    site::{
+        entry::OpenRemote,
+        restore::{Image, Owed},
+    },
+};
+
+/// All that memory needs.
+pub(super) fn image(
+    conn: &Connection,
+    caches: &Caches,
+    boot: BootId,
+) -> Result<Image, LedgerError> {
+    let open = "WHERE l.state < 4 ORDER BY o.seq";
+    let recent = i64::try_from(caches.recent.len()).unwrap_or(i64::MAX);
+    let (remotes, remote_transactions) = remotes(conn)?;
+    Ok(Image {
+        boot,
+        last_seq: last_seq(conn)?,
+        open: rows::select(conn, &caches.calendar, open, [])?,
+        orders: (count(conn, "SELECT count(*) FROM keys")? + recent).cast_unsigned(),
+        unsettled: count(conn, "SELECT count(*) FROM live WHERE state = 4")?.cast_unsigned(),
+        owed: owed(conn, &caches.calendar)?,
+        cards: cards(conn)?,
+        tariff: tariff(conn)?,
+        sequences: sequences(conn)?,
+        remotes,
+        remote_transactions,
+    })
+}
+
+pub(super) fn count(conn: &Connection, sql: &str) -> Result<i64, LedgerError> {
+    Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// The last position given; the last one of the index stays known when its order is pruned.
+pub(super) fn last_seq(conn: &Connection) -> Result<OrderSeq, LedgerError> {
+    let last = count(conn, "SELECT COALESCE(max(seq), 0) FROM orders")?;
+    let pruned = "SELECT COALESCE((SELECT value FROM meta WHERE key = 'pruned_to'), 0)";
+    Ok(OrderSeq(last.max(count(conn, pruned)?).cast_unsigned()))
+}
+
+fn owed(conn: &Connection, calendar: &Calendar) -> Result<BTreeMap<UplinkName, Owed>, LedgerError> {
+    let sql = "SELECT u.name, count(*), min(d.seq) FROM deliveries d
+        LEFT JOIN uplinks u ON u.no = d.uplink
+        WHERE d.state IN (0, 1, 3) AND d.state <> 3 GROUP BY d.uplink";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut owed = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let oldest_unix_ms = recorded_unix_ms(conn, calendar, row.get(2)?)?;
+        let orders = row.get::<_, i64>(1)?.cast_unsigned();
+        owed.insert(columns::uplink(row, 0)?, Owed { orders, oldest_unix_ms });
+    }
+    Ok(owed)
+}
+
+fn recorded_unix_ms(
+    conn: &Connection,
+    calendar: &Calendar,
+    seq: i64,
+) -> Result<Option<i64>, LedgerError> {
+    let mut statement =
+        conn.prepare_cached("SELECT boot, mono, wall, quality FROM endings WHERE seq = ?1")?;
+    let mut rows = statement.query([seq])?;
+    let row = rows.next()?.ok_or_else(|| LedgerError::corrupt("a delivery of no ended order"))?;
+    let at = columns::stamp(row, 0)?;
+    let at = calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch));
+    Ok((at.wall.quality != ClockQuality::Unset).then_some(at.wall.unix_ms))
+}
+
+fn cards(conn: &Connection) -> Result<BTreeMap<CardNo, Verdict>, LedgerError> {
+    let mut statement = conn.prepare_cached("SELECT card, verdict FROM cards")?;
+    let mut rows = statement.query([])?;
+    let mut cards = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let card = CardNo::new(&row.get::<_, String>(0)?);
+        let card = card.map_err(|e| LedgerError::corrupt(e.to_string()))?;
+        cards.insert(card, columns::value(&VERDICTS, row.get(1)?)?);
+    }
+    Ok(cards)
+}
+
+fn tariff(conn: &Connection) -> Result<Option<(u64, Original)>, LedgerError> {
+    let mut statement = conn.prepare_cached("SELECT id, revision, code, body FROM tariff")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let original = columns::original(row, 1)?;
+    let original = original.ok_or_else(|| LedgerError::corrupt("a tariff without its message"))?;
+    Ok(Some((row.get::<_, i64>(0)?.cast_unsigned(), original)))
+}
+
+fn sequences(conn: &Connection) -> Result<BTreeMap<UplinkName, Sequence>, LedgerError> {
+    let sql = "SELECT u.name, s.up_to FROM sequences s LEFT JOIN uplinks u ON u.no = s.uplink";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut sequences = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let up_to = Sequence(row.get::<_, i64>(1)?.cast_unsigned());
+        sequences.insert(columns::uplink(row, 0)?, up_to);
+    }
+    Ok(sequences)
+}
+
+/// Remote starts without an answer, and the transactions of the last ones, newest last.
+fn remotes(conn: &Connection) -> Result<(Vec<OpenRemote>, Vec<TransactionId>), LedgerError> {
+    let sql = "SELECT u.name, r.sequence, r.tx, r.boot, r.mono, r.wall, r.quality, r.closed, r.id
+        FROM remotes r LEFT JOIN uplinks u ON u.no = r.uplink ORDER BY r.id";
+    let last = "SELECT max(id) FROM remotes";
+    let last: Option<i64> = conn.query_row(last, [], |row| row.get(0)).optional()?.flatten();
+    let first_kept = last.unwrap_or(0) - i64::from(REMOTES_KEPT);
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let (mut open, mut transactions) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let transaction = row.get::<_, Option<String>>(2)?.map(|id| TransactionId::new(&id));
+        let transaction =
+            transaction.transpose().map_err(|e| LedgerError::corrupt(e.to_string()))?;
+        if row.get::<_, i64>(8)? > first_kept {
+            transactions.extend(transaction.clone());
+        }
+        if !row.get::<_, bool>(7)? {
+            open.push(OpenRemote {
+                uplink: columns::uplink(row, 0)?,
+                sequence: Sequence(row.get::<_, i64>(1)?.cast_unsigned()),
+                transaction,
+                at: columns::stamp(row, 3)?,
+            });
+        }
+    }
+    Ok((open, transactions))
+}

@@ -1,0 +1,75 @@
+//! Point lookups.
+
+use rusqlite::Connection;
+
+use super::{
+    caches::Caches,
+    error::LedgerError,
+    keys,
+    rows::{self, Calendar},
+};
+use crate::{
+    domain::{
+        id::{OrderId, OrderSeq, PileCode, RecordNo},
+        order::Order,
+    },
+    site::{LOOKUP_LIMIT, Lookup},
+};
+
+/// What the ledger has, newest first.
+pub(super) fn lookup(
+    conn: &Connection,
+    caches: &Caches,
+    what: &Lookup,
+) -> Result<Vec<Order>, LedgerError> {
+    match what {
+        Lookup::Record { pile, record } => by_record(conn, caches, *pile, record),
+        Lookup::Id(id) => by_id(conn, caches, id),
+    }
+}
+
+fn by_record(
+    conn: &Connection,
+    caches: &Caches,
+    pile: PileCode,
+    record: &RecordNo,
+) -> Result<Vec<Order>, LedgerError> {
+    let Some(pile) = caches.piles.get(&pile) else { return Ok(Vec::new()) };
+    let found = caches.recent.by_record(conn, *pile, record.as_str())?;
+    let mut seqs: Vec<OrderSeq> = found.into_iter().map(|(_, seq)| seq).collect();
+    seqs.sort_unstable_by(|a, b| b.cmp(a));
+    seqs.truncate(usize::from(LOOKUP_LIMIT));
+    let mut orders = Vec::new();
+    for seq in seqs {
+        orders.extend(by_seq(conn, &caches.calendar, seq)?);
+    }
+    Ok(orders)
+}
+
+/// The order with an id, if there is one.
+pub(super) fn by_id(
+    conn: &Connection,
+    caches: &Caches,
+    id: &OrderId,
+) -> Result<Vec<Order>, LedgerError> {
+    let pile = keys::pile_of(id).and_then(|code| caches.piles.get(&code));
+    let Some(pile) = pile else { return Ok(Vec::new()) };
+    let mut candidates = caches.recent.of_pile(*pile, id);
+    candidates.extend(keys::by_tag(conn, *pile, id)?);
+    for seq in candidates {
+        let order = by_seq(conn, &caches.calendar, seq)?;
+        if let Some(order) = order.filter(|order| order.id == *id) {
+            return Ok(vec![order]);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The order at a position, dated.
+pub(super) fn by_seq(
+    conn: &Connection,
+    calendar: &Calendar,
+    seq: OrderSeq,
+) -> Result<Option<Order>, LedgerError> {
+    Ok(rows::select(conn, calendar, "WHERE o.seq = ?1", [seq.0.cast_signed()])?.pop())
+}

@@ -1,0 +1,181 @@
+//! From a directory to a ledger that can be used, whatever state it is in.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{
+    Options,
+    caches::Caches,
+    error::LedgerError,
+    journal, load,
+    note::{self, Note},
+    salvage::{self, Salvaged},
+    schema::{self, Migrated},
+};
+use crate::domain::time::BootId;
+
+/// Name of the file in the data directory.
+pub const FILE: &str = "ledger.db";
+pub(super) const LOCK: &str = "ledger.lock";
+/// Statements kept prepared; there are about forty.
+const STATEMENTS: usize = 64;
+
+/// What opening the ledger found; for logs and alarms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// There was no file.
+    pub is_fresh: bool,
+    /// The file had an older schema.
+    pub migrated: Option<Migrated>,
+    /// The file was damaged.
+    pub salvaged: Option<Salvaged>,
+}
+
+/// An open file and what is known of it.
+pub(super) struct Opened {
+    pub(super) conn: Connection,
+    pub(super) caches: Caches,
+    pub(super) boot: BootId,
+    pub(super) opening: Opening,
+}
+
+/// Takes the lock of a data directory; it is held as long as the file lives.
+pub(super) fn lock(dir: &Path) -> Result<File, LedgerError> {
+    fs::create_dir_all(dir)?;
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(path)),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Opens the file, makes it, migrates it or replaces it by what can be salvaged, and counts the
+/// run.
+pub(super) fn open(dir: &Path, options: &Options) -> Result<Opened, LedgerError> {
+    let is_fresh = !dir.join(FILE).exists();
+    let noted = note::read(dir).unwrap_or_default();
+    let (conn, mut opening) = match prepare(dir, options, &noted) {
+        Ok((conn, migrated)) => {
+            (conn, Opening { is_fresh, migrated: migrated.filter(|_| !is_fresh), salvaged: None })
+        }
+        Err(LedgerError::Corrupt(why)) => {
+            let set_aside = set_aside(dir)?;
+            let (mut conn, _) = prepare(dir, options, &noted)?;
+            let salvaged = salvage::salvage(&mut conn, set_aside, options, &noted, why)?;
+            (conn, Opening { salvaged: Some(salvaged), ..Opening::default() })
+        }
+        Err(error) => return Err(error),
+    };
+    opening.is_fresh &= opening.salvaged.is_none();
+    let boot = count_boot(&conn, &noted)?;
+    let caches = Caches::load(&conn)?;
+    note::write(dir, &Note { boot: boot.0, head: caches.head })?;
+    File::open(dir)?.sync_all()?;
+    Ok(Opened { conn, caches, boot, opening })
+}
+
+/// A connection that can write.
+pub(super) fn connect(path: &Path, options: &Options) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = connect_with(path, flags, options)?;
+    conn.pragma_update(None, "page_size", options.page_bytes)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: each commit is synced; NORMAL could lose the last ones at a power cut.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    if let Some(pages) = options.max_pages {
+        conn.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(conn)
+}
+
+/// A connection that can only read.
+pub(super) fn connect_to_read(path: &Path, options: &Options) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    connect_with(path, flags, options)
+}
+
+fn connect_with(
+    path: &Path,
+    flags: OpenFlags,
+    options: &Options,
+) -> Result<Connection, LedgerError> {
+    let conn = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    Ok(conn)
+}
+
+/// Opens and checks; `Corrupt` if the file cannot be relied on.
+fn prepare(
+    dir: &Path,
+    options: &Options,
+    noted: &Note,
+) -> Result<(Connection, Option<Migrated>), LedgerError> {
+    let mut conn = connect(&dir.join(FILE), options)?;
+    let found = schema::version(&conn)?;
+    if found > 0 {
+        check(&conn)?;
+    }
+    let migrated = schema::migrate(&mut conn, &schema::MIGRATIONS, Some(dir))?;
+    if found == 0 {
+        let why = if noted.head.n == 0 { "first" } else { "noted beside the file" };
+        journal::set_anchor(&conn, &noted.head, why)?;
+    }
+    try_out(&conn)?;
+    Ok((conn, migrated))
+}
+
+fn check(conn: &Connection) -> Result<(), LedgerError> {
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(LedgerError::Corrupt(verdict)) }
+}
+
+/// Reads all that running needs: what cannot be read here would stop the site later.
+fn try_out(conn: &Connection) -> Result<(), LedgerError> {
+    let caches = Caches::load(conn)?;
+    load::image(conn, &caches, BootId(0))?;
+    let unsettled = "WHERE l.seq IS NOT NULL";
+    super::rows::for_each(conn, &caches.calendar, unsettled, [], |_| Ok(()))
+}
+
+/// Moves the file and its log out of the way, under a name that is not taken.
+fn set_aside(dir: &Path) -> Result<PathBuf, LedgerError> {
+    let free = |number: &u32| !dir.join(format!("ledger.damaged-{number}.db")).exists();
+    let number = (1..).find(free).expect("a directory cannot hold that many files");
+    let to = dir.join(format!("ledger.damaged-{number}.db"));
+    fs::rename(dir.join(FILE), &to)?;
+    let wal = dir.join(format!("{FILE}-wal"));
+    if wal.exists() {
+        fs::rename(wal, dir.join(format!("ledger.damaged-{number}.db-wal")))?;
+    }
+    // The shared index is rebuilt from the log; one of another file must not be found.
+    match fs::remove_file(dir.join(format!("{FILE}-shm"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    File::open(dir)?.sync_all()?;
+    Ok(to)
+}
+
+/// Gives this run its number, greater than any before, also than one of a lost file.
+fn count_boot(conn: &Connection, noted: &Note) -> Result<BootId, LedgerError> {
+    let last = load::count(conn, "SELECT COALESCE(max(boot), 0) FROM boots")?;
+    let boot = last.max(noted.boot.cast_signed()).saturating_add(1);
+    let first_n = journal::head(conn)?.n.saturating_add(1).cast_signed();
+    conn.execute("INSERT INTO boots (boot, first_n) VALUES (?,?)", params![boot, first_n])?;
+    Ok(BootId(boot.cast_unsigned()))
+}

@@ -1,0 +1,270 @@
+//! Reading beside the writer: another thread's connection, or a copy of a stopped controller's
+//! file.
+
+use std::path::Path;
+
+use rusqlite::{Connection, named_params};
+
+use super::{
+    Options,
+    caches::Caches,
+    columns::{STATES, place},
+    copy::Copy,
+    error::LedgerError,
+    journal_rows::{self, JournalRow},
+    load, lookup, open, rows,
+    verify::{self, Verdict},
+    versions::{self, Version},
+};
+use crate::{
+    domain::{
+        event::{HistoryLevel, HistoryQuery},
+        id::{OrderId, OrderSeq, PileCode, UplinkName},
+        order::{Order, OrderState},
+    },
+    site::command::Query,
+};
+
+/// When an order began, in unix seconds; as [`Order::date`] would date it.
+const STARTED: &str = "COALESCE(o.started_s, CASE WHEN o.quality = 0 THEN
+ (SELECT (b.epoch_ms + o.mono) / 1000 FROM boots b WHERE b.boot = o.boot) END)";
+
+/// Orders that [`Reader::export`] holds in memory at a time.
+const EXPORT_PAGE: u16 = 500;
+
+/// Which orders to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<OrderState>,
+    /// Only of this pile.
+    pub pile: Option<PileCode>,
+    /// Only begun at or after, unix seconds; what has no date is listed too.
+    pub since_s: Option<i64>,
+    /// Only earlier positions than this one: where the page before ended.
+    pub after: Option<OrderSeq>,
+}
+
+/// Numbers of orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All.
+    pub orders: u64,
+    /// Ended, not settled.
+    pub unsettled: u64,
+    /// Not ended.
+    pub open: u64,
+}
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    /// Removed with the reader, after the connection.
+    copy: Option<Copy>,
+}
+
+impl Reader {
+    pub(super) fn beside(dir: &Path, options: &Options) -> Result<Self, LedgerError> {
+        let conn = open::connect_to_read(&dir.join(open::FILE), options)?;
+        Ok(Self { conn, copy: None })
+    }
+
+    pub(super) const fn of_copy(conn: Connection, copy: Copy) -> Self {
+        Self { conn, copy: Some(copy) }
+    }
+
+    /// Answers a question of the site: the orders, at most as many as asked for, in the order of
+    /// recording, and how many match in all.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn query(&self, query: &Query) -> Result<(Vec<Order>, u64), LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        match query {
+            Query::Backlog { uplink, after, limit } => self.backlog(uplink, *after, *limit),
+            Query::History { uplink, query, after, limit, .. } => {
+                self.history(uplink, query, *after, *limit)
+            }
+        }
+    }
+
+    fn backlog(
+        &self,
+        uplink: &UplinkName,
+        after: OrderSeq,
+        limit: u16,
+    ) -> Result<(Vec<Order>, u64), LedgerError> {
+        // The condition on the state is the one of the index, so that history costs nothing.
+        let owed =
+            "FROM deliveries d WHERE d.uplink = (SELECT no FROM uplinks WHERE name = :uplink)
+            AND d.state IN (0, 1, 3) AND d.state <> 3";
+        let condition = format!(
+            "WHERE o.seq IN (SELECT d.seq {owed} AND d.seq > :after ORDER BY d.seq LIMIT :limit)
+             ORDER BY o.seq"
+        );
+        let params = named_params! {
+            ":uplink": uplink.as_str(), ":after": after.0.cast_signed(), ":limit": limit,
+        };
+        let calendar = rows::calendar(&self.conn)?;
+        let orders = rows::select(&self.conn, &calendar, &condition, params)?;
+        let mut count = self.conn.prepare_cached(&format!("SELECT count(*) {owed}"))?;
+        let params = named_params! { ":uplink": uplink.as_str() };
+        let total: i64 = count.query_row(params, |row| row.get(0))?;
+        Ok((orders, total.cast_unsigned()))
+    }
+
+    fn history(
+        &self,
+        uplink: &UplinkName,
+        query: &HistoryQuery,
+        after: OrderSeq,
+        limit: u16,
+    ) -> Result<(Vec<Order>, u64), LedgerError> {
+        let level = match query.level {
+            HistoryLevel::Current => "l.state < 4 AND :uplink IS NOT NULL",
+            HistoryLevel::Unsettled => {
+                "o.seq IN (SELECT d.seq FROM deliveries d WHERE d.state IN (0, 1, 3)
+                  AND d.uplink = (SELECT no FROM uplinks WHERE name = :uplink))"
+            }
+            HistoryLevel::All => "e.seq IS NOT NULL AND :uplink IS NOT NULL",
+        };
+        let matching = format!(
+            "WHERE {level} AND (:connector IS NULL OR o.connector = :connector)
+             AND (:from IS NULL OR {STARTED} >= :from)
+             AND (:until IS NULL OR {STARTED} <= :until)"
+        );
+        let from = "FROM orders o LEFT JOIN live l ON l.seq = o.seq
+            LEFT JOIN endings e ON e.seq = o.seq";
+        let connector = query.connector.map(|connector| connector.get());
+        let params = named_params! {
+            ":uplink": uplink.as_str(), ":connector": connector,
+            ":from": query.from_s, ":until": query.until_s,
+        };
+        let mut count = self.conn.prepare_cached(&format!("SELECT count(*) {from} {matching}"))?;
+        let total: i64 = count.query_row(params, |row| row.get(0))?;
+        let params = named_params! {
+            ":uplink": uplink.as_str(), ":connector": connector,
+            ":from": query.from_s, ":until": query.until_s,
+            ":after": after.0.cast_signed(), ":limit": limit,
+        };
+        let condition = format!("{matching} AND o.seq > :after ORDER BY o.seq LIMIT :limit");
+        let calendar = rows::calendar(&self.conn)?;
+        let orders = rows::select(&self.conn, &calendar, &condition, params)?;
+        Ok((orders, total.cast_unsigned()))
+    }
+
+    /// Orders, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn list(&self, filter: &Filter, limit: u16) -> Result<Vec<Order>, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        let state = match filter.state {
+            None => "TRUE",
+            Some(OrderState::Settled) => "l.seq IS NULL",
+            Some(_) => "l.state = :state",
+        };
+        let condition = format!(
+            "WHERE {state} AND (:pile IS NULL OR p.code = :pile)
+             AND (:since IS NULL OR COALESCE({STARTED}, :since) >= :since)
+             AND o.seq < :before AND :state IS :state ORDER BY o.seq DESC LIMIT :limit"
+        );
+        let pile = filter.pile;
+        let params = named_params! {
+            ":state": filter.state.map(|state| place(&STATES, state)),
+            ":pile": pile.as_ref().map(PileCode::as_str),
+            ":since": filter.since_s,
+            ":before": filter.after.map_or(i64::MAX, |seq| seq.0.cast_signed()),
+            ":limit": limit,
+        };
+        let calendar = rows::calendar(&self.conn)?;
+        rows::select(&self.conn, &calendar, &condition, params)
+    }
+
+    /// All orders of a filter, newest first, read in pages so that the writer is not held up.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`, and those of `give`.
+    pub fn export<E: From<LedgerError>>(
+        &self,
+        filter: &Filter,
+        mut give: impl FnMut(&Order) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut filter = filter.clone();
+        loop {
+            let page = self.list(&filter, EXPORT_PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            filter.after = Some(last.seq);
+            page.iter().try_for_each(&mut give)?;
+        }
+    }
+
+    /// The order with this id.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn order(&self, id: &OrderId) -> Result<Option<Order>, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        let caches = Caches::load(&self.conn)?;
+        Ok(lookup::by_id(&self.conn, &caches, id)?.pop())
+    }
+
+    /// Other versions of an order, as they came.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn versions(&self, seq: OrderSeq) -> Result<Vec<Version>, LedgerError> {
+        versions::of(&self.conn, seq)
+    }
+
+    /// What the journal says of an order, oldest first; empty if nobody knows the order.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn journal(&self, id: &OrderId) -> Result<Vec<JournalRow>, LedgerError> {
+        let Some(order) = self.order(id)? else { return Ok(Vec::new()) };
+        journal_rows::of_order(&self.conn, order.seq)
+    }
+
+    /// Checks the journal's chain, and the orders against it.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if rows cannot be read at all, `Io`.
+    pub fn verify(&self) -> Result<Verdict, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        let noted = self.copy.as_ref().and_then(Copy::noted);
+        verify::verify(&self.conn, noted)
+    }
+
+    /// Numbers of orders.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn counts(&self) -> Result<Counts, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        counts(&self.conn)
+    }
+}
+
+pub(super) fn counts(conn: &Connection) -> Result<Counts, LedgerError> {
+    let recent = "SELECT count(*) FROM orders WHERE seq >
+        COALESCE((SELECT value FROM meta WHERE key = 'indexed_to'), 0)";
+    let indexed = load::count(conn, "SELECT count(*) FROM keys")?;
+    let of_live = |condition: &str| {
+        load::count(conn, &format!("SELECT count(*) FROM live WHERE state {condition}"))
+    };
+    Ok(Counts {
+        orders: (indexed + load::count(conn, recent)?).cast_unsigned(),
+        unsettled: of_live("= 4")?.cast_unsigned(),
+        open: of_live("< 4")?.cast_unsigned(),
+    })
+}

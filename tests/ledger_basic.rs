@@ -1,0 +1,88 @@
+//! What goes into the ledger comes out of it.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use sitepilot::{
+    domain::order::{DeliveryState, OrderState},
+    ledger::LedgerError,
+    site::Lookup,
+};
+
+#[path = "support/orders.rs"]
+mod orders;
+
+use orders::{confirmed, ended, open, open_entry, opened, record_entry, settled, stamp, uplink};
+
+#[test]
+fn an_order_is_found_by_its_id_and_its_record_all_its_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, opening) = open(dir.path());
+    assert!(opening.is_fresh);
+    let cloud = uplink("cloud");
+    let running = opened(1, 7, stamp(1000));
+    ledger.record(&[open_entry(&running)]).unwrap();
+    assert_eq!(ledger.load().unwrap().open, [running.clone()]);
+    let over = ended(&running, stamp(2000), std::slice::from_ref(&cloud));
+    ledger.record(&[record_entry(&over)]).unwrap();
+    let image = ledger.load().unwrap();
+    assert!(image.open.is_empty());
+    assert_eq!((image.orders, image.unsettled, image.owed[&cloud].orders), (1, 1, 1));
+    assert_eq!(image.owed[&cloud].oldest_unix_ms, Some(stamp(2000).wall.unix_ms));
+    assert_eq!(ledger.lookup(&Lookup::Id(over.id)).unwrap(), [over.clone()]);
+
+    ledger.record(&[confirmed(&over, &cloud, stamp(3000)), settled(&over, stamp(3000))]).unwrap();
+    drop(ledger);
+    let (mut ledger, opening) = open(dir.path());
+    assert_eq!(opening, sitepilot::ledger::Opening::default());
+    let image = ledger.load().unwrap();
+    assert_eq!((image.boot.0, image.last_seq.0), (2, 1));
+    assert_eq!((image.orders, image.unsettled, image.owed.len()), (1, 0, 0));
+    let record = Lookup::Record { pile: over.key.pile, record: over.key.record.clone() };
+    let found = ledger.lookup(&record).unwrap().pop().unwrap();
+    assert_eq!(found.state, OrderState::Settled);
+    assert_eq!(found.ending, over.ending);
+    assert_eq!(found.deliveries[0].state, DeliveryState::Confirmed);
+}
+
+#[test]
+fn an_entry_may_be_repeated_but_not_denied() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    let cloud = uplink("cloud");
+    let running = opened(1, 7, stamp(1000));
+    let over = ended(&running, stamp(2000), std::slice::from_ref(&cloud));
+    let entries = [
+        open_entry(&running),
+        record_entry(&over),
+        confirmed(&over, &cloud, stamp(3000)),
+        settled(&over, stamp(3000)),
+    ];
+    ledger.record(&entries).unwrap();
+    let head = ledger.head().unwrap();
+    ledger.record(&entries[1..]).unwrap();
+    assert_eq!(ledger.head().unwrap(), head, "a repetition adds no fact");
+
+    let mut other = over.clone();
+    other.ending.as_mut().unwrap().reason = 9;
+    let unknown = opened(5, 7, stamp(1));
+    let moved = opened(1, 8, stamp(1));
+    for entry in [
+        record_entry(&other),
+        confirmed(&unknown, &cloud, stamp(1)),
+        settled(&unknown, stamp(1)),
+        confirmed(&over, &uplink("nobody"), stamp(1)),
+        open_entry(&moved),
+    ] {
+        let refused = ledger.record(&[open_entry(&unknown), entry.clone()]);
+        assert!(matches!(refused, Err(LedgerError::Contradiction(_))), "{entry:?}: {refused:?}");
+        assert_eq!(ledger.load().unwrap().orders, 1, "the rest of the step is not kept either");
+    }
+}
+
+#[test]
+fn a_second_program_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ledger, _) = open(dir.path());
+    let second = sitepilot::ledger::Ledger::open(dir.path(), orders::options());
+    assert!(matches!(second, Err(LedgerError::Locked(_))));
+}
