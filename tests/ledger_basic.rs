@@ -21,14 +21,14 @@ fn an_order_is_found_by_its_id_and_its_record_all_its_life() {
     let cloud = uplink("cloud");
     let running = opened(1, 7, stamp(1000));
     ledger.record(&[open_entry(&running)]).unwrap();
-    assert_eq!(ledger.load().unwrap().open, [running.clone()]);
+    assert_eq!(ledger.load().unwrap().open, vec![running.clone()]);
     let over = ended(&running, stamp(2000), std::slice::from_ref(&cloud));
     ledger.record(&[record_entry(&over)]).unwrap();
     let image = ledger.load().unwrap();
     assert!(image.open.is_empty());
     assert_eq!((image.orders, image.unsettled, image.owed[&cloud].orders), (1, 1, 1));
     assert_eq!(image.owed[&cloud].oldest_unix_ms, Some(stamp(2000).wall.unix_ms));
-    assert_eq!(ledger.lookup(&Lookup::Id(over.id)).unwrap(), [over.clone()]);
+    assert_eq!(ledger.lookup(&Lookup::Id(over.id)).unwrap(), vec![over.clone()]);
 
     ledger.record(&[confirmed(&over, &cloud, stamp(3000)), settled(&over, stamp(3000))]).unwrap();
     drop(ledger);

@@ -52,7 +52,11 @@ fn first_n(conn: &Connection, seq: OrderSeq) -> Result<i64, LedgerError> {
     let sql = "SELECT o.n, j.fact, b.first_n FROM orders o LEFT JOIN journal j ON j.n = o.n
         LEFT JOIN boots b ON b.boot = o.boot WHERE o.seq = ?1";
     let found = conn.query_row(sql, [seq.0.cast_signed()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get(2)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, Option<Vec<u8>>>(1)?,
+            row.get::<_, Option<i64>>(2)?,
+        ))
     });
     let Some((n, fact, boot_n)) = found.optional()? else { return Ok(0) };
     let kind = fact.map(|fact| FactReader::open(&fact).map(|(kind, ..)| kind)).transpose()?;
