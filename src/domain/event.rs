@@ -71,6 +71,8 @@ pub enum PileRequest {
     End(EndReport),
     /// A warning came or went.
     Warning {
+        /// The connector, as the pile numbers it; `None`: the whole pile.
+        plug: Option<PlugNo>,
         /// Its code.
         code: i64,
         /// It went.

@@ -115,9 +115,9 @@ impl Site {
             }
             PileRequest::Start(report) => self.started(pile, id, &report, known, turn),
             PileRequest::End(report) => self.ended(pile, id, &report, known, turn),
-            PileRequest::Warning { code, cleared, original } => {
+            PileRequest::Warning { plug, code, cleared, original } => {
                 turn.answer(pile, id, PileReply::Warning { code, cleared });
-                self.warning(pile, original, turn);
+                self.warning(pile, plug, &original, turn);
             }
             PileRequest::Status { plug, state, .. } => {
                 turn.answer(pile, id, PileReply::Status { plug });
@@ -170,10 +170,18 @@ impl Site {
         }
     }
 
-    fn warning(&mut self, pile: PileCode, original: Original, turn: &mut Turn) {
+    fn warning(
+        &mut self,
+        pile: PileCode,
+        plug: Option<PlugNo>,
+        original: &Original,
+        turn: &mut Turn,
+    ) {
+        let connector = plug.and_then(|plug| self.config.connector(pile, plug));
+        let order = connector.and_then(|no| self.book.open_at(no)).map(|order| order.id);
         for link in self.links.values_mut() {
             let original = original.clone();
-            let message = UplinkMessage::Warning { pile, connector: None, order: None, original };
+            let message = UplinkMessage::Warning { pile, connector, order, original };
             link.warn(turn, message);
         }
     }

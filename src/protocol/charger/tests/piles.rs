@@ -64,8 +64,10 @@ fn plain_requests_are_read() {
     assert_eq!(request("pile-log-status"), PileRequest::Unsupported { code: 0x39 });
     let PileRequest::Authorize { card, .. } = request("pile-authorize") else { panic!() };
     assert_eq!(card.as_str(), "8812");
-    let PileRequest::Warning { code, cleared, .. } = request("pile-warning") else { panic!() };
-    assert_eq!((code, cleared), (1030, false));
+    let PileRequest::Warning { plug, code, cleared, .. } = request("pile-warning") else {
+        panic!()
+    };
+    assert_eq!((plug, code, cleared), (Some(PlugNo(1)), 1030, false));
     let PileRequest::Status { plug, state, .. } = request("pile-status") else { panic!() };
     assert_eq!((plug, state), (PlugNo(1), 2));
 }

@@ -85,8 +85,12 @@ fn request(id: Id, apdu: &Apdu) -> Result<PileRequest, DecodeError> {
         Id::IdTransactionReq => PileRequest::End(whole(apdu)?),
         Id::IdWarningReq => {
             let warning: wire::WarningReq = body(apdu)?;
-            let (code, cleared) = (warning.code, warning.clean);
-            PileRequest::Warning { code, cleared, original: original(apdu) }
+            PileRequest::Warning {
+                plug: values::plug_or_pile(&warning.connector_id),
+                code: warning.code,
+                cleared: warning.clean,
+                original: original(apdu),
+            }
         }
         Id::IdStatusNotificationReq => {
             let status: wire::StatusNotificationReq = body(apdu)?;
