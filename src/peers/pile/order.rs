@@ -116,8 +116,9 @@ impl Order {
         let milli_wh = power_w.saturating_mul(now.mono.since_ms(self.metered)) / 3600;
         self.metered = now.mono;
         self.milli_wh = self.milli_wh.saturating_add(milli_wh);
-        // The calendar may step; a pile's order still ends after it began.
-        self.stopped_s = now.wall.unix_s().max(self.started_s);
+        // The calendar may step, and a hurried charge fit into one of its seconds; a pile's order
+        // still ends after it began.
+        self.stopped_s = now.wall.unix_s().max(self.started_s + 1);
         match self.bands.last_mut() {
             Some(band) if band.charge == *charge => band.milli_wh += milli_wh,
             _ => self.bands.push(Band { charge: charge.clone(), milli_wh }),
