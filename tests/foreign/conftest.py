@@ -1,0 +1,118 @@
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from waiting import free_port, until
+
+
+def missing(what):
+    """Without its tools this suite proves nothing; CI must not pass over that."""
+    if os.environ.get("CI"):
+        pytest.exit(f"{what} is missing", returncode=1)
+    pytest.exit(f"SKIPPED, NOTHING WAS TESTED: {what} is missing", returncode=0)
+
+
+def mosquitto():
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+try:
+    import controller as controller_module
+    import backend as backend_module
+    import piles as piles_module
+    import proxy as proxy_module
+except ImportError as error:
+    missing(error.name or str(error))
+
+
+def pytest_sessionstart(session):
+    if mosquitto() is None:
+        missing("mosquitto")
+    for tool in ("mosquitto_pub", "mosquitto_sub"):
+        if shutil.which(tool) is None:
+            missing(tool)
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    """Port of a mosquitto without a login."""
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        "set_tcp_nodelay true\nmax_queued_messages 0\n"
+    )
+    log = open(tmp_path / "mosquitto.log", "wb")
+    process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
+    try:
+        until(lambda: _listens(port), "mosquitto", 10)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
+def _listens(port):
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Site:
+    """A controller with its cloud behind a proxy, and its piles."""
+
+    def __init__(self, directory, cloud_port):
+        self.directory = directory
+        self.cloud_port = cloud_port
+        self.proxy = proxy_module.Proxy(cloud_port)
+        self.backend = backend_module.Backend(cloud_port).open()
+        self.controller = None
+        self.piles = []
+
+    def run(self, piles=1, **options):
+        self.controller = controller_module.Controller(
+            self.directory, self.proxy.port, piles, **options
+        )
+        assert self.backend.subscribed.wait(10)
+        self.controller.start()
+        return self
+
+    def pile(self, number, **options):
+        """Pile `number`, connected and booted."""
+        pile = piles_module.Pile(
+            self.controller.port,
+            controller_module.pile_code(number),
+            controller_module.pile_password(number),
+            controller_module.pile_serial(number),
+            **options,
+        )
+        self.piles.append(pile)
+        return pile.open().wait_ready()
+
+    def wait_uplink(self, boots=1, timeout=60):
+        """Waits until the controller has booted at the backend, and the answer has sunk in."""
+        until(lambda: len(self.backend.boots) >= boots, "boot at the backend", timeout)
+        return self
+
+    def close(self):
+        for pile in self.piles:
+            pile.close()
+        if self.controller:
+            self.controller.close()
+        self.backend.close()
+        self.proxy.close()
+
+
+@pytest.fixture
+def site(tmp_path, cloud):
+    if not controller_module.BINARY.exists():
+        missing(f"the program ({controller_module.BINARY})")
+    site = Site(tmp_path, cloud)
+    try:
+        yield site
+    finally:
+        site.close()

@@ -1,0 +1,390 @@
+"""Piles: paho clients that speak revision 1.10 and keep their own books."""
+
+import dataclasses
+import threading
+import time
+
+import wire
+from station import Connection, Gone, now_s
+from wire import pb
+
+
+class Refused(Exception):
+    """MessageError, or a status that is not 0."""
+
+    def __init__(self, error):
+        super().__init__(f"error {error}")
+        self.error = error
+
+
+class Unanswered(Exception):
+    """Nobody answered in time."""
+
+
+@dataclasses.dataclass
+class Order:
+    pile: str
+    record: int
+    connector: int
+    card: str
+    start: int
+    meter_start: int
+    stop: int = 0
+    meter_stop: int = 0
+    transaction_id: str = ""
+    offline: bool = False
+    announced: int = 0  # generation of the connection whose start was answered
+    start_answered: bool = False
+    answered_by: str = ""
+    sent: list = dataclasses.field(default_factory=list)
+
+    @property
+    def id(self):
+        return wire.order_id(self.pile, self.record, self.start)
+
+    @property
+    def energy_wh(self):
+        return (self.meter_stop - self.meter_start) * 10
+
+    @property
+    def cost_fen(self):
+        # 1.2 yuan a kWh; energies are 0.01 kWh.
+        return (self.meter_stop - self.meter_start) * 120 // 100
+
+    def cost(self):
+        energy = self.meter_stop - self.meter_start
+        bill = pb.CostBill(
+            timestart=0, timeend=1440, tag="flat", electric=energy, electriccost=self.cost_fen
+        )
+        return pb.Cost(bills=[bill], tariffid=1, totalcost=self.cost_fen, totalelec=energy)
+
+
+class Pile(Connection):
+    def __init__(self, port, code, password, serial, connectors=2, answer_s=2.0, first_record=1):
+        filters = [(f"/D/C/{code}/#", 2), (f"/D/M/{code}", 0)]
+        super().__init__(port, f"FOREIGN-{serial}", code, password, filters)
+        self.code = code
+        self.serial = serial
+        self.connectors = connectors
+        self.answer_s = answer_s
+        self.ready = threading.Event()
+        self.tariffs = []
+        self.boots = []
+        self.commands = []
+        self.unknown = []
+        self.orders = []
+        self.accept_remote_start = True
+        self._sequence = 0
+        self._record = first_record - 1
+        self._meter = {c: 1000 * c for c in range(1, connectors + 1)}
+        self._waiting = {}
+        self._condition = threading.Condition()
+
+    # connection
+
+    def on_up(self):
+        threading.Thread(target=self._boot, args=(self.generation,), daemon=True).start()
+
+    def on_down(self):
+        self.ready.clear()
+        with self._condition:
+            self._condition.notify_all()
+
+    def _boot(self, generation):
+        request = pb.BootNotificationReq(
+            partNumber="FOREIGN",
+            serialNumber=self.serial,
+            vendorId="FOREIGN",
+            firmwareVersion="1",
+            protocolVersion="1.10.47",
+            connectorNumber=self.connectors,
+            deviceCode=self.code,
+        )
+        while generation == self.generation and self.subscribed.is_set():
+            try:
+                conf = self.ask(pb.ID_BootNotificationReq, request, pb.BootNotificationConf)
+            except (Gone, Unanswered, Refused):
+                time.sleep(0.05)
+                continue
+            self.boots.append(conf)
+            if conf.status == 0:
+                self.ready.set()
+                with self._condition:
+                    self._condition.notify_all()
+                return
+            time.sleep(0.2)
+
+    def wait_ready(self, timeout=30):
+        if not self.ready.wait(timeout):
+            raise AssertionError(f"{self.code} did not get its boot accepted; {self.refusals}")
+        return self
+
+    def ask_for_tariff(self):
+        self._say(pb.ID_SetTariffReq, b"")
+
+    # requests
+
+    def _say(self, code, message, qos=2, channel="C"):
+        with self._condition:
+            self._sequence += 1
+            sequence = self._sequence
+        data = wire.seal(code, sequence, message, now_s())
+        self.publish(f"/U/{channel}/{self.code}", data, qos)
+        return sequence
+
+    def ask(self, code, message, kind, timeout=None):
+        """The answer, of that kind."""
+        answer = self.ask_raw(code, message, timeout)
+        if answer.messageId == pb.ID_MessageError:
+            raise Refused(wire.parse(pb.MessageError, answer.payload).error)
+        assert answer.messageId == wire.ANSWER[code], f"{code} was answered by {answer.messageId}"
+        return wire.parse(kind, answer.payload)
+
+    def ask_raw(self, code, message, timeout=None):
+        """The answering APDU, whatever it is."""
+        generation = self.generation
+        with self._condition:
+            self._sequence += 1
+            sequence = self._sequence
+            self._waiting[sequence] = None
+        try:
+            self.publish(f"/U/C/{self.code}", wire.seal(code, sequence, message, now_s()))
+            return self._answer(sequence, generation, timeout or self.answer_s)
+        finally:
+            with self._condition:
+                self._waiting.pop(sequence, None)
+
+    def _answer(self, sequence, generation, timeout):
+        end = time.monotonic() + timeout
+        with self._condition:
+            while self._waiting[sequence] is None:
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise Unanswered
+                if generation != self.generation or not self.subscribed.is_set():
+                    raise Gone
+                self._condition.wait(min(left, 0.2))
+            return self._waiting[sequence]
+
+    def on_message(self, topic, payload):
+        apdu = wire.unseal(payload)
+        if apdu.messageId < 0x80:
+            self.commands.append(apdu)
+            # In a thread of its own: to publish is fine here, to wait is not.
+            threading.Thread(target=self._serve, args=(apdu,), daemon=True).start()
+            return
+        with self._condition:
+            if apdu.sequenceId in self._waiting:
+                self._waiting[apdu.sequenceId] = apdu
+            elif apdu.messageId != pb.ID_HeartbeatConf:
+                self.unknown.append(apdu)
+            self._condition.notify_all()
+
+    # orders
+
+    def begin(self, connector=1, card="CARD1", transaction_id="", offline=False):
+        self._record += 1
+        meter = self._meter[connector]
+        order = Order(
+            pile=self.code,
+            record=self._record,
+            connector=connector,
+            card=card,
+            start=now_s(),
+            meter_start=meter,
+            transaction_id=transaction_id,
+            offline=offline,
+        )
+        self.orders.append(order)
+        return order
+
+    def authorize(self, card):
+        request = pb.AuthorizeReq(IdData=pb.IdToken(id=card))
+        return self.ask(pb.ID_AuthorizeReq, request, pb.AuthorizeConf)
+
+    def announce(self, order, patience=20.0):
+        """Sends the start until it is answered; False if it never is."""
+        request = pb.StartTransactionReq(
+            recordId=str(order.record),
+            evseId=self.code,
+            connectorId=str(order.connector),
+            IdData=pb.IdToken(id=order.card),
+            mode=pb.AM_OnlineIdentityCard,
+            meterStart=order.meter_start,
+            timestamp=order.start,
+            transactionId=order.transaction_id,
+            offline=order.offline,
+        )
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if not self.ready.wait(0.1):
+                continue
+            generation = self.generation
+            try:
+                conf = self.ask(pb.ID_StartTransactionReq, request, pb.StartTransactionConf)
+            except (Gone, Unanswered, Refused):
+                continue
+            order.transaction_id = conf.transactionId or order.transaction_id
+            order.announced = generation
+            order.start_answered = True
+            return conf
+        return None
+
+    def inform(self, order):
+        self._say(
+            pb.ID_ChargingInfoReq,
+            pb.ChargingInfoReq(
+                recordId=str(order.record),
+                connectorId=str(order.connector),
+                evseId=self.code,
+                voltageA=220.0,
+                currentA=32.0,
+                consumedElectric=10,
+                status=pb.CHS_Charging,
+                timestamp=now_s(),
+            ),
+            qos=0,
+            channel="M",
+        )
+
+    def telemetry(self, connector, status):
+        value = pb.SampledValue(measurand=144, value=status, rate=1)
+        request = pb.TelemetryReq(
+            component=pb.CP_Connector,
+            connectorId=str(connector),
+            evseId=self.code,
+            values=[value],
+        )
+        self._say(pb.ID_TelemetryReq, request, qos=0, channel="M")
+
+    def finish(self, order, energy=123):
+        """Ends the charge; `energy` in 0.01 kWh."""
+        order.stop = max(now_s(), order.start + 1)
+        order.meter_stop = order.meter_start + energy
+        self._meter[order.connector] = order.meter_stop
+        return order
+
+    def report(self, order, patience=30.0):
+        """Sends the end of an order until it is answered; how, or None."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if not self.ready.wait(0.1):
+                continue
+            live = order.announced and order.announced == self.generation
+            try:
+                self._report_once(order, live)
+            except (Gone, Unanswered):
+                # Whether it was heard is not known; from now on it is an offline order.
+                order.announced = 0
+                continue
+            return order.answered_by
+        return None
+
+    def _report_once(self, order, live):
+        if live:
+            order.sent.append("stop")
+            conf = self.ask(
+                pb.ID_StopTransactionReq, self.stop_request(order), pb.StopTransactionConf
+            )
+            if conf.transactionId not in ("", order.transaction_id):
+                raise AssertionError(f"{order.id}: answered as {conf.transactionId}")
+            order.answered_by = "stop"
+        else:
+            order.sent.append("transaction")
+            request = self.transaction_request(order)
+            conf = self.ask(pb.ID_TransactionReq, request, pb.TransactionConf)
+            if conf.recordId not in ("", str(order.record)):
+                raise AssertionError(f"{order.id}: answered as record {conf.recordId}")
+            if conf.status != 0:
+                raise Refused(conf.status)
+            order.answered_by = "transaction"
+
+    def stop_request(self, order):
+        return pb.StopTransactionReq(
+            recordId=str(order.record),
+            transactionId=order.transaction_id,
+            IdData=pb.IdToken(id=order.card),
+            reason=pb.SR_LocalCard,
+            meterStop=order.meter_stop,
+            timestamp=order.stop,
+            cost=order.cost(),
+            evseId=self.code,
+            elecData=bytes([1]),
+            connectorId=str(order.connector),
+        )
+
+    def transaction_request(self, order):
+        return pb.TransactionReq(
+            recordId=str(order.record),
+            transactionId=order.transaction_id,
+            connectorId=str(order.connector),
+            IdData=pb.IdToken(id=order.card),
+            mode=pb.AM_OnlineIdentityCard,
+            meterStart=order.meter_start,
+            meterStop=order.meter_stop,
+            timeStart=order.start,
+            timeStop=order.stop,
+            reason=pb.SR_LocalCard,
+            cost=order.cost(),
+            elecData=bytes([1]),
+            chargeStartTime=order.start,
+            chargeStopTime=order.stop,
+            evseId=self.code,
+        )
+
+    def whole_order(self, connector=1, card="CARD1", energy=123, seconds=0.0, patience=30.0):
+        """Start, information, stop; the order, answered."""
+        order = self.begin(connector, card)
+        assert self.announce(order, patience), f"start of {order.id} was never answered"
+        try:
+            self.inform(order)
+        except Gone:
+            pass
+        time.sleep(seconds)
+        self.finish(order, energy)
+        assert self.report(order, patience), f"end of {order.id} was never answered"
+        return order
+
+    # requests of the controller
+
+    def _serve(self, apdu):
+        code = apdu.messageId
+        try:
+            if code == pb.ID_SetTariffReq:
+                self.tariffs.append(wire.parse(pb.SetTariffReq, apdu.payload))
+                self._reply(apdu, pb.SetTariffConf(status=0))
+            elif code == pb.ID_RemoteStartTransactionReq:
+                self._remote_start(apdu)
+            elif code == pb.ID_RemoteStopTransactionReq:
+                self._remote_stop(apdu)
+            elif code == pb.ID_TriggerMessageReq:
+                self._reply(apdu, pb.TriggerMessageConf(status=0))
+            elif code == pb.ID_GetTransactionsReq:
+                self._reply(apdu, pb.GetTransactionsConf(totalCount=0))
+            else:
+                self._reply(apdu, pb.MessageError(error=pb.EC_NotSupported), pb.ID_MessageError)
+        except Gone:
+            pass
+
+    def _reply(self, apdu, message, code=None):
+        data = wire.seal(code or wire.ANSWER[apdu.messageId], apdu.sequenceId, message, now_s())
+        self.publish(f"/U/C/{self.code}", data)
+
+    def _remote_start(self, apdu):
+        request = wire.parse(pb.RemoteStartTransactionReq, apdu.payload)
+        status = 0 if self.accept_remote_start else 1
+        self._reply(apdu, pb.RemoteStartTransactionConf(status=status))
+        if status:
+            return
+        order = self.begin(int(request.connectorId), request.IdData.id, request.transactionId)
+        self.announce(order)
+
+    def _remote_stop(self, apdu):
+        request = wire.parse(pb.RemoteStopTransactionReq, apdu.payload)
+        running = [
+            o for o in self.orders if o.transaction_id == request.transactionId and not o.stop
+        ]
+        self._reply(apdu, pb.RemoteStopTransactionConf(status=0 if running else 1))
+        for order in running:
+            self.finish(order)
+            self.report(order)
