@@ -8,7 +8,7 @@ from controller import pile_code, pile_password, pile_serial
 from station import now_s
 from wire import pb
 
-# mosquitto_sub ends by itself after this long without the message asked for.
+# mosquitto_rr gives up after this long without an answer.
 PATIENCE_S = "20"
 
 
@@ -19,48 +19,50 @@ def login(site, number, password=None):
     ]  # fmt: skip
 
 
-def test_a_boot_by_hand(site):
+def test_a_boot_by_hand(site, tmp_path):
     site.run()
     code = pile_code(1)
-    # One client subscribes; a pile has one connection, so both sides go through one client id and
-    # the answer to a boot sent by the second is waited for by a persistent session of it.
-    client = ["-i", f"HAND-{pile_serial(1)}", "-c"]
+    boot = tmp_path / "boot.apdu"
+    request = pb.BootNotificationReq(
+        partNumber="HAND", serialNumber=pile_serial(1), connectorNumber=2
+    )
+    boot.write_bytes(wire.seal(pb.ID_BootNotificationReq, 41, request, now_s()))
     done = subprocess.run(
-        ["mosquitto_sub", *login(site, 1), *client, "-q", "2", "-t", f"/D/C/{code}/#", "-E"],
+        ["mosquitto_rr", *login(site, 1), "-i", f"HAND-{pile_serial(1)}", "-q", "2", "-N"]
+        + ["-t", f"/U/C/{code}", "-e", f"/D/C/{code}", "-f", boot, "-W", PATIENCE_S],
         capture_output=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    boot = wire.seal(
-        pb.ID_BootNotificationReq,
-        41,
-        pb.BootNotificationReq(partNumber="HAND", serialNumber=pile_serial(1), connectorNumber=2),
-        now_s(),
-    )
-    done = subprocess.run(
-        ["mosquitto_pub", *login(site, 1), *client, "-q", "2", "-t", f"/U/C/{code}", "-s"],
-        input=boot,
-        capture_output=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    listener = subprocess.Popen(
-        ["mosquitto_sub", *login(site, 1), *client, "-q", "2", "-t", f"/D/C/{code}/#", "-N"]
-        + ["-C", "1", "-W", PATIENCE_S],
-        stdout=subprocess.PIPE,
-    )
-    data, _ = listener.communicate(timeout=60)
-    if not data:
-        # An answer may go only to the connection that asked; then ask while listening.
-        data = ask_while_listening(site, code, client, boot)
-    apdu = wire.unseal(data)
+    apdu = wire.unseal(done.stdout)
     assert apdu.messageId == pb.ID_BootNotificationConf
     assert apdu.sequenceId == 41
     assert wire.parse(pb.BootNotificationConf, apdu.payload).interval > 0
 
 
-def ask_while_listening(site, code, client, boot):
-    raise AssertionError("no answer to a boot sent by mosquitto_pub")
+def test_the_recommended_filters_are_granted(site):
+    site.run()
+    filters = []
+    for topic in (f"/D/C/{pile_code(1)}", f"/D/C/{pile_code(1)}/#", f"/D/M/{pile_code(1)}"):
+        filters += ["-t", topic]
+    done = subprocess.run(
+        ["mosquitto_sub", *login(site, 1), "-i", f"HAND-{pile_serial(1)}", "-q", "2", "-E", "-d"]
+        + filters,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    # Granted QoS of each; 128 would be a refusal.
+    assert "128" not in done.stdout.split("Subscribed", 1)[-1], done.stdout
+    # What it publishes with QoS 2 is taken.
+    done = subprocess.run(
+        ["mosquitto_pub", *login(site, 1), "-i", f"HAND-{pile_serial(1)}", "-q", "2"]
+        + ["-t", f"/U/C/{pile_code(1)}", "-m", "x"],
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_refusals_as_mosquitto_sees_them(site):

@@ -107,6 +107,8 @@ pub struct Faults {
     pub boot_status: i32,
     /// Interval given in place of the configured one.
     pub boot_interval_s: Option<i32>,
+    /// Refuses every login; only where the backend has doors of its own.
+    pub logins_refused: bool,
     /// Status of every registration answer, if not 0.
     pub registration_status: i32,
     /// Status of every `TransactionConf`.
