@@ -242,6 +242,8 @@ pub struct OrderRef {
     pub pile: PileCode,
     /// The connector; `None`: one the config lacks.
     pub connector: Option<ConnectorNo>,
+    /// Unix seconds of the start as it is billed; `None` while no clock knows it.
+    pub started_s: Option<i64>,
 }
 
 /// An answer to a backend's request.

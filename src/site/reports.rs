@@ -356,6 +356,7 @@ pub(super) fn reference(order: &Order) -> OrderRef {
         transaction: order.transaction.clone(),
         pile: order.key.pile,
         connector: order.connector,
+        started_s: order.started_s,
     }
 }
 

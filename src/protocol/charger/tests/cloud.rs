@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use prost::Message;
 
 use super::{AT, ORDER, assert_same, original, pile, vector};
@@ -88,6 +89,7 @@ fn reference() -> OrderRef {
         transaction: order.transaction,
         pile: pile(),
         connector: order.connector,
+        started_s: order.started_s,
     }
 }
 
@@ -124,6 +126,15 @@ fn a_start_goes_up_with_the_sites_ids_and_rounded() {
     let (class, bytes) = told(25, message);
     assert_eq!(class, Class::Command);
     assert_same(&bytes, &vector("up-start"));
+}
+
+#[test]
+fn a_start_of_a_pile_without_a_clock_carries_the_billed_time() {
+    let start = wire::StartTransactionReq::default().encode_to_vec().into();
+    let original = Original { revision: Revision::V1_10, code: 0x12, body: start };
+    let message = UplinkMessage::Start { order: reference(), original, offline: false };
+    let body = Apdu::decode(&told(1, message).1).unwrap().body;
+    assert_eq!(wire::StartTransactionReq::decode(body).unwrap().timestamp, AT);
 }
 
 #[test]
@@ -390,4 +401,50 @@ fn an_account_is_asked_for_and_given() {
     assert!(!shown.contains("password"), "{shown}");
     let error = registration_answer(&vector("cloud-error")).unwrap_err();
     assert!(error.to_string().contains("database"), "{error}");
+}
+
+/// Recorded orders with any figures, and any or no messages of the pile.
+fn orders() -> impl Strategy<Value = Order> {
+    let figures = (0..u32::MAX, 0..u32::MAX, any::<Option<i32>>(), any::<i32>());
+    let times = (any::<Option<i64>>(), any::<Option<i64>>());
+    let starts = prop::sample::select(vec![None, Some("pile-start"), Some("pile-boot")]);
+    let ends = prop::sample::select(vec![None, Some("pile-stop"), Some("pile-transaction")]);
+    (figures, times, starts, ends).prop_map(|((meter, energy, fen, reason), times, start, end)| {
+        let units = |units: u32| Energy::from_wh(u64::from(units) * 10);
+        let (started_s, ended_s) = times;
+        let meter_stop = units(meter).saturating_add(units(energy));
+        let ending = Ending {
+            ended_s,
+            meter_start: Some(units(meter)),
+            meter_stop: Some(meter_stop),
+            energy: units(energy),
+            cost: fen.map(Money::from_fen),
+            reason,
+            recorded: Stamp::default(),
+            original: end.map(original),
+        };
+        Order { started_s, ending: Some(ending), start: start.map(original), ..order() }
+    })
+}
+
+proptest! {
+    /// What a backend reads in an offline order is what the ledger has, whatever the pile said.
+    #[test]
+    fn a_frozen_order_says_what_the_ledger_says(order in orders()) {
+        let payload = station::freeze_transaction(&order, &settings());
+        prop_assert_eq!(&payload, &station::freeze_transaction(&order, &settings()));
+        let whole = wire::TransactionReq::decode(payload).unwrap();
+        let ending = order.ending.unwrap();
+        prop_assert_eq!(whole.record_id, ORDER);
+        prop_assert_eq!(whole.transaction_id, "T-77");
+        prop_assert_eq!((whole.evse_id.as_str(), whole.connector_id.as_str()), (super::PILE, "12"));
+        prop_assert!(order.started_s.is_none_or(|s| s == whole.time_start));
+        prop_assert!(ending.ended_s.is_none_or(|s| s == whole.time_stop));
+        prop_assert_eq!(whole.reason, ending.reason);
+        let total = whole.cost.map(|cost| Money::from_fen(cost.totalcost));
+        prop_assert!(ending.cost.is_none() || total == ending.cost);
+        let units = |energy: Energy| f64::from(u32::try_from(energy.wh() / 10).unwrap_or(u32::MAX));
+        prop_assert_eq!(whole.meter_start, units(ending.meter_start.unwrap()));
+        prop_assert_eq!(whole.meter_stop, units(ending.meter_stop.unwrap()));
+    }
 }

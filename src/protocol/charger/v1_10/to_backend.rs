@@ -83,6 +83,7 @@ fn start(order: &OrderRef, original: &Original, offline: bool) -> Result<Outgoin
     start.connector_id = values::connector_text(order.connector);
     // The same rounding as in the recorded order; what makes no sense counts from nothing.
     start.meter_start = values::meter(start.meter_start).map_or(0.0, values::meter_number);
+    start.timestamp = order.started_s.unwrap_or(start.timestamp);
     start.offline = offline;
     Ok(Outgoing::new(Id::IdStartTransactionReq, &start))
 }
