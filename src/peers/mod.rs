@@ -14,6 +14,7 @@ pub mod inproc;
 pub mod line;
 pub mod mqtt;
 pub mod pile;
+pub mod proxy;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! Which order a report means.
 
 use crate::domain::{
-    id::{OrderKey, PileCode, RecordNo, StartToken},
+    id::{KeyTime, OrderKey, PileCode, RecordNo, StartToken},
     order::{EndReport, Ending, Order, StartReport},
     time::{PileTime, Stamp},
 };
@@ -15,13 +15,15 @@ pub(super) struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// The key of a new order.
-    pub(super) fn key(&self, first_seen: Stamp) -> OrderKey {
-        OrderKey {
-            pile: self.pile,
-            record: self.record.clone(),
-            started: crate::domain::id::KeyTime::new(self.started, first_seen),
+    /// The key of a new order, other than those of `candidates`: two orders without a start time
+    /// that are first seen in the same moment are still two.
+    pub(super) fn key(&self, first_seen: Stamp, candidates: &[&Order]) -> OrderKey {
+        let started = KeyTime::new(self.started, first_seen);
+        let mut key = OrderKey { pile: self.pile, record: self.record.clone(), started };
+        while key.started.is_mark() && candidates.iter().any(|order| order.key == key) {
+            key.started.0 -= 1;
         }
+        key
     }
 
     fn matches(&self, order: &Order) -> bool {

@@ -37,13 +37,19 @@ impl Site {
                 self.book.resume(order.seq, turn);
                 order.seq
             }
-            None => self.open_order(pile, report, turn),
+            None => self.open_order(pile, report, known, turn),
         };
         self.suspects.remove(&seq);
         self.answer_start(seq, pile, id, report, turn);
     }
 
-    fn open_order(&mut self, pile: PileCode, report: &StartReport, turn: &mut Turn) -> OrderSeq {
+    fn open_order(
+        &mut self,
+        pile: PileCode,
+        report: &StartReport,
+        known: &[Order],
+        turn: &mut Turn,
+    ) -> OrderSeq {
         let connector = self.config.connector(pile, report.plug);
         let before = connector.and_then(|no| self.book.open_at(no)).map(|order| order.seq);
         if let Some(before) = before {
@@ -57,7 +63,7 @@ impl Site {
             started: report.at,
             token: report.token.as_ref(),
         };
-        let key = named.key(stamp);
+        let key = named.key(stamp, &self.book.candidates(pile, known));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         let is_senseless = connector.is_none() || !is_booted;
         let seq = self.book.next_seq();
@@ -134,7 +140,8 @@ impl Site {
         if order.state == OrderState::Authorised {
             order.state = OrderState::Charging;
         }
-        order.flags.offline = true;
+        // A start the backend has given its id to before is not news to it.
+        order.flags.offline |= order.transaction.is_none();
         let plug = order.plug.unwrap_or(PlugNo(0));
         let reply = start_reply(order, plug, verdict, None);
         turn.answer(order.key.pile, id, reply);
@@ -219,7 +226,7 @@ impl Site {
                 return turn.answer(pile, id, reply);
             }
             Some(order) => order,
-            None => self.order_without_start(pile, report, turn),
+            None => self.order_without_start(pile, report, known, turn),
         };
         let order = self.close(order, report, turn);
         turn.answer(pile, id, end_reply(&order, report));
@@ -295,6 +302,7 @@ impl Site {
         &mut self,
         pile: PileCode,
         report: &EndReport,
+        known: &[Order],
         turn: &mut Turn,
     ) -> Order {
         let stamp = turn.stamp();
@@ -304,7 +312,7 @@ impl Site {
             started: report.started,
             token: report.token.as_ref(),
         };
-        let key = named.key(stamp);
+        let key = named.key(stamp, &self.book.candidates(pile, known));
         let connector = report.plug.and_then(|plug| self.config.connector(pile, plug));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         Order {

@@ -88,11 +88,14 @@ impl Site {
             let Some(link) = self.links.get_mut(&name) else { continue };
             link.keep_alive(turn);
             for (sequence, purpose) in link.expired(turn.now.mono) {
-                // A late answer to a start still assigns its transaction id.
-                if let Purpose::Start { seq, pile: Some(_) } = purpose
-                    && let Some(link) = self.links.get_mut(&name)
-                {
-                    link.stop_waiting(sequence, seq);
+                let Some(link) = self.links.get_mut(&name) else { continue };
+                match purpose {
+                    // A late answer to a start still assigns its transaction id.
+                    Purpose::Start { seq, pile: Some(_) } => link.stop_waiting(sequence, seq),
+                    Purpose::Authorize { .. } | Purpose::Again { .. } => {
+                        link.close(sequence);
+                    }
+                    _ => {}
                 }
                 self.unanswered(&name, purpose, turn);
             }

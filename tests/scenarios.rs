@@ -1,0 +1,77 @@
+//! Situations of a site: a script in, a transcript of entries and commands out.
+//!
+//! Each file of `tests/scenarios` is a script whose lines are followed by what they cause: `+` an
+//! entry, `>` a command, `!` an alarm, `=` an order as the ledger has it. Lines with `#` say the
+//! rule. `SITEPILOT_BLESS=1 cargo test --test scenarios` writes what happened into the files; read
+//! the difference before keeping it.
+
+#![allow(missing_docs)]
+
+#[path = "scenario/script.rs"]
+mod script;
+#[path = "scenario/show.rs"]
+mod show;
+#[path = "scenario/world.rs"]
+mod world;
+
+use std::{fs, path::Path};
+
+fn check(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/scenarios/{name}.txt"));
+    let expected = fs::read_to_string(&path).expect("the script");
+    let mut world = world::World::new();
+    let mut happened = String::new();
+    for line in expected.lines().filter(|line| !line.starts_with("    ")) {
+        happened.push_str(line);
+        happened.push('\n');
+        if line.starts_with('#') || line.is_empty() {
+            continue;
+        }
+        world.run(line);
+        world.check();
+        for said in world.transcript.drain(..) {
+            happened.push_str(&said);
+            happened.push('\n');
+        }
+    }
+    if std::env::var_os("SITEPILOT_BLESS").is_some() {
+        fs::write(&path, &happened).expect("the script is written");
+    }
+    assert!(happened.contains("    "), "{name}: nothing happened");
+    assert_eq!(happened, expected, "{name}: what happened is not what is written");
+}
+
+macro_rules! scenarios {
+    ($($name:ident)*) => { $(#[test] fn $name() { check(stringify!($name)); })* };
+}
+
+scenarios! {
+    online_order
+    outage_order
+    pile_reboots_and_reports_later
+    pile_reboots_and_never_reports
+    new_start_while_open
+    same_start_twice
+    stop_without_start
+    order_already_closed
+    records_start_anew
+    same_key_other_figures
+    order_before_boot
+    senseless_figures
+    boot_refused
+    boot_unanswered
+    login_refused
+    wrong_and_late_answers
+    transaction_id_after_stop
+    backend_numbers_anew
+    backend_refuses_orders
+    commands_repeated
+    remote_start_before_restart
+    remote_start_unanswered
+    clock_unset
+    clock_jumps
+    store_full
+    running_orders_after_outage
+    history
+    cards_offline
+}
