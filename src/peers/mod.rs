@@ -14,7 +14,6 @@ pub mod inproc;
 pub mod line;
 pub mod mqtt;
 pub mod pile;
-pub mod proxy;
 #[cfg(test)]
 mod tests;
 

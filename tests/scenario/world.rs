@@ -325,6 +325,7 @@ impl World {
             ["stop"] => PileRequest::End(end(line, EndKind::Stop)),
             ["order"] => PileRequest::End(end(line, EndKind::Whole)),
             ["warning"] => PileRequest::Warning {
+                plug: None,
                 code: 101,
                 cleared: false,
                 original: original(51, &wire::WarningReq::default()),
