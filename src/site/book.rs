@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
 use crate::domain::{
-    id::{ConnectorNo, OrderId, OrderSeq, PileCode, RecordNo, TransactionId},
+    id::{ConnectorNo, OrderId, OrderSeq, PileCode, PlugNo, RecordNo, TransactionId},
     order::{Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
     time::{ClockQuality, Mono, Stamp},
@@ -66,8 +66,15 @@ impl Book {
         self.open().filter(|order| order.connector == Some(connector)).last()
     }
 
-    pub(super) fn running(&self, pile: PileCode, record: &RecordNo) -> Option<OrderSeq> {
-        self.open_of(pile).filter(|order| order.key.record == *record).map(|order| order.seq).last()
+    /// The running order with this record number, rather the one at this connector.
+    pub(super) fn running(
+        &self,
+        pile: PileCode,
+        record: &RecordNo,
+        plug: PlugNo,
+    ) -> Option<OrderSeq> {
+        let named = self.open_of(pile).filter(|order| order.key.record == *record);
+        named.max_by_key(|order| (order.plug == Some(plug), order.seq)).map(|order| order.seq)
     }
 
     pub(super) fn by_transaction(&self, transaction: &TransactionId) -> Option<&Order> {

@@ -1,7 +1,7 @@
 //! Which order a report means.
 
 use crate::domain::{
-    id::{KeyTime, OrderKey, PileCode, RecordNo, StartToken},
+    id::{KeyTime, OrderKey, PileCode, PlugNo, RecordNo, StartToken},
     order::{EndReport, Ending, Order, StartReport},
     time::{PileTime, Stamp},
 };
@@ -10,11 +10,22 @@ use crate::domain::{
 pub(super) struct Named<'a> {
     pub(super) pile: PileCode,
     pub(super) record: &'a RecordNo,
+    pub(super) plug: Option<PlugNo>,
     pub(super) started: PileTime,
     pub(super) token: Option<&'a StartToken>,
 }
 
-impl Named<'_> {
+impl<'a> Named<'a> {
+    pub(super) fn in_start(report: &'a StartReport, pile: PileCode) -> Self {
+        let (record, token) = (&report.record, report.token.as_ref());
+        Self { pile, record, plug: Some(report.plug), started: report.at, token }
+    }
+
+    pub(super) fn in_end(report: &'a EndReport, pile: PileCode) -> Self {
+        let (record, token) = (&report.record, report.token.as_ref());
+        Self { pile, record, plug: report.plug, started: report.started, token }
+    }
+
     /// The key of a new order, other than those of `candidates`: two orders without a start time
     /// that are first seen in the same moment are still two.
     pub(super) fn key(&self, first_seen: Stamp, candidates: &[&Order]) -> OrderKey {
@@ -39,11 +50,15 @@ impl Named<'_> {
         let by_key = candidates
             .iter()
             .find(|order| self.started.known().is_some_and(|s| s == order.key.started.0));
+        let is_open = |order: &&&Order| {
+            order.state.is_open()
+                && (self.started == PileTime::Unknown || order.key.started.is_mark())
+        };
+        // A pile that counts anew may have the same number running on two connectors.
         let open = || {
-            candidates.iter().find(|order| {
-                order.state.is_open()
-                    && (self.started == PileTime::Unknown || order.key.started.is_mark())
-            })
+            let mut open = candidates.iter().filter(is_open);
+            let here = open.clone().find(|order| self.plug.is_some() && order.plug == self.plug);
+            here.or_else(|| open.next())
         };
         by_id.or(by_key).or_else(open).copied()
     }
@@ -55,8 +70,7 @@ pub(super) fn of_start<'o>(
     pile: PileCode,
     candidates: &[&'o Order],
 ) -> Option<&'o Order> {
-    let named =
-        Named { pile, record: &report.record, started: report.at, token: report.token.as_ref() };
+    let named = Named::in_start(report, pile);
     let candidates = of_record(&named, candidates);
     named.certain(&candidates).or_else(|| {
         // An ended order whose start no clock knew is the same one if its meter began there too.
@@ -76,12 +90,7 @@ pub(super) fn of_end<'o>(
     candidates: &[&'o Order],
     figures: impl Fn(&Order) -> Ending,
 ) -> Option<&'o Order> {
-    let named = Named {
-        pile,
-        record: &report.record,
-        started: report.started,
-        token: report.token.as_ref(),
-    };
+    let named = Named::in_end(report, pile);
     let candidates = of_record(&named, candidates);
     named.certain(&candidates).or_else(|| {
         let unsure =

@@ -57,12 +57,7 @@ impl Site {
             self.suspects.entry(before).or_insert(turn.now.mono);
         }
         let stamp = turn.stamp();
-        let named = identity::Named {
-            pile,
-            record: &report.record,
-            started: report.at,
-            token: report.token.as_ref(),
-        };
+        let named = identity::Named::in_start(report, pile);
         let key = named.key(stamp, &self.book.candidates(pile, known));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         let is_senseless = connector.is_none() || !is_booted;
@@ -181,7 +176,7 @@ impl Site {
 
     /// How an order goes on.
     pub(super) fn progressed(&mut self, pile: PileCode, report: &ProgressReport, turn: &mut Turn) {
-        let Some(seq) = self.book.running(pile, &report.record) else {
+        let Some(seq) = self.book.running(pile, &report.record, report.plug) else {
             self.counters.unknown_progress += 1;
             return;
         };
@@ -306,12 +301,7 @@ impl Site {
         turn: &mut Turn,
     ) -> Order {
         let stamp = turn.stamp();
-        let named = identity::Named {
-            pile,
-            record: &report.record,
-            started: report.started,
-            token: report.token.as_ref(),
-        };
+        let named = identity::Named::in_end(report, pile);
         let key = named.key(stamp, &self.book.candidates(pile, known));
         let connector = report.plug.and_then(|plug| self.config.connector(pile, plug));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);

@@ -1,5 +1,7 @@
 //! A site with one pile, one cloud and a real ledger, in virtual time.
 
+#![allow(dead_code, reason = "shared by test crates that use parts of it")]
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -17,7 +19,7 @@ use sitepilot::{
         },
         order::{EndKind, EndReport, ProgressReport, StartReport},
         quantity::{Energy, Money},
-        reply::{PileCall, ToPile, UplinkMessage},
+        reply::{PileCall, PileReply, ToPile, UplinkMessage},
         time::{ClockQuality, Mono, Now, PileTime, Wall},
         wire::{ErrorCode, Original, Revision},
     },
@@ -26,6 +28,7 @@ use sitepilot::{
     site::{
         Input, PileConfig, Site, SiteConfig, UplinkConfig,
         command::{Command, Query},
+        entry::Entry,
     },
 };
 
@@ -56,6 +59,10 @@ pub struct World {
     /// Every offline order that left, by its sequence id: payloads by record id.
     copies: BTreeMap<String, Bytes>,
     pub transcript: Vec<String>,
+    /// Answers the pile got, for those who keep books.
+    pub replies: Vec<PileReply>,
+    /// How often each order was settled.
+    pub settled: BTreeMap<OrderSeq, u32>,
 }
 
 impl World {
@@ -74,6 +81,8 @@ impl World {
             tokens: Vec::new(),
             copies: BTreeMap::new(),
             transcript: Vec::new(),
+            replies: Vec::new(),
+            settled: BTreeMap::new(),
         };
         world.boot();
         world.transcript.clear();
@@ -108,6 +117,9 @@ impl World {
     fn commit(&mut self, step: sitepilot::site::step::Step) {
         for entry in step.entries() {
             self.transcript.push(format!("    + {}", show::entry(entry)));
+            if let Entry::OrderSettled { seq, .. } = entry {
+                *self.settled.entry(*seq).or_default() += 1;
+            }
         }
         let ledger = self.ledger.as_mut().expect("running");
         let released = ledger.commit(step).expect("the ledger commits");
@@ -141,17 +153,33 @@ impl World {
                 }
                 self.asked.push((message.sequence, message.message));
             }
+            Command::Pile { message: ToPile::Answer { reply, .. }, .. } => {
+                self.replies.push(reply);
+            }
             Command::Pile { message, .. } => {
                 if let ToPile::Call { request: PileCall::RemoteStart { token, .. }, .. } = &message
                 {
                     self.tokens.push(token.clone());
                 }
-                if matches!(message, ToPile::Call { .. }) {
-                    self.calls.push(message);
-                }
+                self.calls.push(message);
             }
             Command::Load(_) | Command::Time { .. } | Command::Operator { .. } => {}
         }
+    }
+
+    /// How many questions of a kind the cloud has not answered.
+    pub fn open_questions(&self, kind: &str) -> usize {
+        self.asked.iter().filter(|(_, message)| is_kind(kind, message)).count()
+    }
+
+    /// Every ended order, as the ledger has it.
+    pub fn ended(&self) -> Vec<sitepilot::domain::order::Order> {
+        let reader = self.ledger.as_ref().expect("running").reader().expect("a reader");
+        reader.query(&all_history()).expect("the ledger answers").0
+    }
+
+    pub fn unsettled(&self) -> u64 {
+        self.site.as_ref().expect("running").snapshot(self.now()).unsettled
     }
 
     /// What memory and ledger must agree on after every line.
@@ -231,20 +259,7 @@ impl World {
     }
 
     fn orders(&mut self) {
-        let reader = self.ledger.as_ref().expect("running").reader().expect("a reader");
-        let query = Query::History {
-            uplink: cloud(),
-            sequence: Sequence(0),
-            query: HistoryQuery {
-                level: HistoryLevel::All,
-                connector: None,
-                from_s: None,
-                until_s: None,
-            },
-            after: OrderSeq(0),
-            limit: 100,
-        };
-        for order in reader.query(&query).expect("the ledger answers").0 {
+        for order in self.ended() {
             let delivery = &order.deliveries[0];
             self.transcript.push(format!(
                 "    = #{} {} started {:?} ended {:?} {} Wh, {}{}",
@@ -260,20 +275,7 @@ impl World {
     }
 
     fn retry(&mut self) {
-        let reader = self.ledger.as_ref().expect("running").reader().expect("a reader");
-        let query = Query::History {
-            uplink: cloud(),
-            sequence: Sequence(0),
-            query: HistoryQuery {
-                level: HistoryLevel::All,
-                connector: None,
-                from_s: None,
-                until_s: None,
-            },
-            after: OrderSeq(0),
-            limit: 100,
-        };
-        let newest = reader.query(&query).expect("answers").0.pop().expect("an order");
+        let newest = self.ended().pop().expect("an order");
         let request = OperatorRequest::Retry { order: newest.id };
         self.step(Input::Operator { ticket: 1, request, known: Vec::new() });
     }
@@ -426,15 +428,8 @@ impl World {
     /// Answers the oldest open question of a kind, or `which=newest`.
     fn cloud_answer(&mut self, words: &[&str], line: &Line<'_>) -> UplinkEvent {
         let kind = *words.last().expect("what is answered");
-        let is_kind = |message: &UplinkMessage| match kind {
-            "boot" => matches!(message, UplinkMessage::Boot),
-            "card" => matches!(message, UplinkMessage::Authorize { .. }),
-            "start" => matches!(message, UplinkMessage::Start { .. }),
-            "stop" => matches!(message, UplinkMessage::Stop { .. }),
-            "order" => matches!(message, UplinkMessage::Transaction { .. }),
-            other => panic!("nothing is asked about {other}"),
-        };
-        let mut open = self.asked.iter().enumerate().filter(|(_, (_, message))| is_kind(message));
+        let mut open =
+            self.asked.iter().enumerate().filter(|(_, (_, message))| is_kind(kind, message));
         let found = match line.text("which") {
             Some("newest") => open.next_back(),
             _ => open.next(),
@@ -449,6 +444,32 @@ impl World {
             other => panic!("clouds do not {other}"),
         };
         UplinkEvent::Answered { sequence, answer, at_s: 0 }
+    }
+}
+
+fn is_kind(kind: &str, message: &UplinkMessage) -> bool {
+    match kind {
+        "boot" => matches!(message, UplinkMessage::Boot),
+        "card" => matches!(message, UplinkMessage::Authorize { .. }),
+        "start" => matches!(message, UplinkMessage::Start { .. }),
+        "stop" => matches!(message, UplinkMessage::Stop { .. }),
+        "order" => matches!(message, UplinkMessage::Transaction { .. }),
+        other => panic!("nothing is asked about {other}"),
+    }
+}
+
+fn all_history() -> Query {
+    Query::History {
+        uplink: cloud(),
+        sequence: Sequence(0),
+        query: HistoryQuery {
+            level: HistoryLevel::All,
+            connector: None,
+            from_s: None,
+            until_s: None,
+        },
+        after: OrderSeq(0),
+        limit: 1_000,
     }
 }
 

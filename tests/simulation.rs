@@ -1,0 +1,318 @@
+//! A site in a world that goes wrong: random reports, outages, power cuts and clock jumps against
+//! a real ledger in virtual time; then everything heals and has to come to rest.
+//!
+//! `SITEPILOT_ROUNDS=5000 cargo test --release --test simulation -- --nocapture` plays more.
+
+#![allow(missing_docs)]
+
+#[path = "scenario/script.rs"]
+mod script;
+#[path = "scenario/show.rs"]
+mod show;
+#[path = "scenario/world.rs"]
+mod world;
+
+use sitepilot::domain::reply::PileReply;
+use world::World;
+
+const ROUNDS: u64 = 60;
+const ACTS: u32 = 120;
+
+/// An order as the pile keeps it.
+#[derive(Debug, Clone)]
+struct Kept {
+    record: u32,
+    plug: u16,
+    started: u32,
+    from: u32,
+    to: u32,
+    ended: Option<u32>,
+    is_answered: bool,
+}
+
+struct Player {
+    world: World,
+    rng: fastrand::Rng,
+    orders: Vec<Kept>,
+    clock: u32,
+    meter: u32,
+    is_connected: bool,
+    is_linked: bool,
+    cuts: u32,
+}
+
+impl Player {
+    fn new(seed: u64) -> Self {
+        Self {
+            world: World::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            orders: Vec::new(),
+            clock: 10,
+            meter: 100_000,
+            is_connected: false,
+            is_linked: false,
+            cuts: 0,
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.world.replies.clear();
+        self.world.run(line);
+        self.world.check();
+    }
+
+    fn running(&self, plug: u16) -> Option<usize> {
+        self.orders.iter().position(|order| order.plug == plug && order.ended.is_none())
+    }
+
+    fn act(&mut self) {
+        self.clock += self.rng.u32(1..20);
+        let plug = self.rng.u16(1..=2);
+        match self.rng.u8(0..22) {
+            0..=3 => self.start(plug),
+            4..=6 => self.progress(plug),
+            7..=9 => self.stop(plug),
+            10 => self.report_again(),
+            11 => self.leave(),
+            12..=13 => self.come(),
+            14 => self.link_down(),
+            15..=16 => self.link_up(),
+            17 => self.power_cut(),
+            18 => self.say("clock jumps 1d"),
+            19 => self.say("wait 35s"),
+            _ => self.cloud(),
+        }
+    }
+
+    fn start(&mut self, plug: u16) {
+        if !self.is_connected {
+            return;
+        }
+        if let Some(at) = self.running(plug) {
+            let line = start_line(&self.orders[at]);
+            return self.say(&line);
+        }
+        // A pile whose memory was cleared begins at 1 again, at another time.
+        let record = if self.rng.u8(0..10) == 0 {
+            1
+        } else {
+            u32::try_from(self.orders.len()).expect("few") + 1
+        };
+        let order = Kept {
+            record,
+            plug,
+            started: self.clock,
+            from: self.meter,
+            to: self.meter,
+            ended: None,
+            is_answered: false,
+        };
+        let line = start_line(&order);
+        self.orders.push(order);
+        self.say(&line);
+    }
+
+    fn progress(&mut self, plug: u16) {
+        let Some(at) = self.running(plug) else { return };
+        self.meter += 10 * self.rng.u32(1..50);
+        self.orders[at].to = self.meter;
+        if self.is_connected {
+            let order = &self.orders[at];
+            let line = format!(
+                "pile progress record={} plug={plug} energy={}",
+                order.record,
+                order.to - order.from
+            );
+            self.say(&line);
+        }
+    }
+
+    fn stop(&mut self, plug: u16) {
+        let Some(at) = self.running(plug) else { return };
+        self.meter += 10 * self.rng.u32(0..50);
+        self.orders[at].to = self.meter;
+        self.orders[at].ended = Some(self.clock);
+        if !self.is_connected {
+            return;
+        }
+        let order = self.orders[at].clone();
+        let line = format!(
+            "pile stop record={} plug={plug} meter={} end={} cost={}",
+            order.record,
+            order.to,
+            self.clock,
+            (order.to - order.from) / 10
+        );
+        self.say(&line);
+        self.note_answer(at);
+    }
+
+    /// A pile that missed an answer, or believes so, reports the whole order.
+    fn report_again(&mut self) {
+        let ended: Vec<usize> =
+            (0..self.orders.len()).filter(|at| self.orders[*at].ended.is_some()).collect();
+        if ended.is_empty() || !self.is_connected {
+            return;
+        }
+        let at = ended[self.rng.usize(0..ended.len())];
+        self.report(at);
+    }
+
+    fn report(&mut self, at: usize) {
+        let order = self.orders[at].clone();
+        let line = format!(
+            "pile order record={} plug={} at={} start={} meter={} end={} cost={}",
+            order.record,
+            order.plug,
+            order.started,
+            order.from,
+            order.to,
+            order.ended.expect("ended"),
+            (order.to - order.from) / 10
+        );
+        self.say(&line);
+        self.note_answer(at);
+    }
+
+    fn note_answer(&mut self, at: usize) {
+        let answered =
+            self.world.replies.iter().any(|reply| {
+                matches!(reply, PileReply::Stop { .. } | PileReply::Transaction { .. })
+            });
+        assert!(answered, "an ended order is answered at once");
+        self.orders[at].is_answered = true;
+    }
+
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_connected) {
+            self.say("pile goes");
+        }
+    }
+
+    fn come(&mut self) {
+        if !self.is_connected {
+            self.is_connected = true;
+            self.say("pile connects");
+            self.say("pile boots");
+        }
+    }
+
+    fn link_down(&mut self) {
+        if std::mem::take(&mut self.is_linked) {
+            self.say("cloud goes");
+        }
+    }
+
+    fn link_up(&mut self) {
+        if !self.is_linked {
+            self.is_linked = true;
+            self.say("cloud connects");
+            self.say("cloud confirms boot");
+        }
+    }
+
+    fn power_cut(&mut self) {
+        self.cuts += 1;
+        self.is_connected = false;
+        self.is_linked = false;
+        self.say("power cut");
+        self.check_books();
+    }
+
+    fn cloud(&mut self) {
+        let kind = ["start", "stop", "order"][self.rng.usize(0..3)];
+        if !self.is_linked || self.world.open_questions(kind) == 0 {
+            return;
+        }
+        let line = match self.rng.u8(0..8) {
+            0 => format!("cloud errors {kind} code=2"),
+            1 => format!("cloud confirms {kind} id=wrong"),
+            2 => format!("cloud confirms {kind} which=newest"),
+            _ => format!("cloud confirms {kind} tx=T{}", self.rng.u32(1..1000)),
+        };
+        self.say(&line);
+    }
+
+    /// Every answered order is in the ledger, once, with the pile's figures.
+    fn check_books(&self) {
+        let ledger = self.world.ended();
+        for kept in self.orders.iter().filter(|order| order.is_answered) {
+            let same: Vec<_> = ledger.iter().filter(|order| is_same(order, kept)).collect();
+            assert_eq!(same.len(), 1, "{kept:?} is on record once");
+            let ending = same[0].ending.as_ref().expect("ended");
+            if !same[0].flags.estimated {
+                assert_eq!(ending.energy.wh(), u64::from(kept.to - kept.from), "{kept:?}");
+            }
+        }
+    }
+
+    fn heal(&mut self) {
+        self.come();
+        for plug in 1..=2 {
+            self.stop(plug);
+        }
+        for at in 0..self.orders.len() {
+            if !self.orders[at].is_answered {
+                self.report(at);
+            }
+        }
+        self.link_up();
+        for _ in 0..200 {
+            for kind in ["start", "stop", "order"] {
+                while self.world.open_questions(kind) > 0 {
+                    self.say(&format!("cloud confirms {kind}"));
+                }
+            }
+            if self.world.unsettled() == 0 {
+                return;
+            }
+            self.say("wait 61s");
+        }
+        panic!("{} orders never settle", self.world.unsettled());
+    }
+
+    fn check_rest(&self) {
+        self.check_books();
+        let ledger = self.world.ended();
+        assert_eq!(ledger.len(), self.orders.len(), "the ledger has the pile's orders, no others");
+        for order in &ledger {
+            let settled = self.world.settled.get(&order.seq).copied().unwrap_or(0);
+            assert_eq!(settled, 1, "order #{} settles once", order.seq.0);
+        }
+    }
+}
+
+fn start_line(order: &Kept) -> String {
+    format!(
+        "pile start record={} plug={} meter={} at={}",
+        order.record, order.plug, order.from, order.started
+    )
+}
+
+fn is_same(order: &sitepilot::domain::order::Order, kept: &Kept) -> bool {
+    order.key.record.as_str() == kept.record.to_string()
+        && order.meter_start.map(|meter| meter.wh()) == Some(u64::from(kept.from))
+        && order.key.started.0 == 1_767_225_600 + i64::from(kept.started)
+}
+
+#[test]
+fn whatever_happens_every_answered_order_settles_once() {
+    let rounds = std::env::var("SITEPILOT_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"));
+    let (mut orders, mut cuts) = (0, 0);
+    for seed in 0..rounds {
+        let outcome = std::panic::catch_unwind(|| {
+            let mut player = Player::new(seed);
+            for _ in 0..ACTS {
+                player.act();
+            }
+            player.heal();
+            player.check_rest();
+            (player.orders.len(), player.cuts)
+        });
+        let (settled, happened) = outcome.unwrap_or_else(|_| panic!("seed {seed} fails"));
+        orders += settled;
+        cuts += happened;
+    }
+    assert!(orders > 0 && cuts > 0, "something happened");
+    println!("{rounds} rounds, {orders} orders settled once, {cuts} power cuts");
+}
