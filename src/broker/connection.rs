@@ -57,6 +57,8 @@ pub(super) async fn serve<S>(
     if announced {
         tracing::debug!(name = %desk.guest.name, %address, "connected");
         let reason = converse(&desk, stream, buffer, keep_alive, &mut leave).await;
+        let now = desk.shared.now();
+        desk.shared.hub().part(connection, now);
         desk.part(will, reason).await;
     }
     let now = desk.shared.now();

@@ -156,7 +156,10 @@ impl Hub {
             To::Connection(connection) => (self.seat_no(*connection), true),
             To::Name(name) => (self.find_name(name), false),
         };
-        let seat = no.and_then(|no| self.seats.get_mut(&no)).ok_or(SendError::NotConnected)?;
+        let seat = no
+            .and_then(|no| self.seats.get_mut(&no))
+            .filter(|seat| if bound { seat.link.is_some() } else { seat.listens() })
+            .ok_or(SendError::NotConnected)?;
         let expires =
             expires_in.map(|time| now.plus_ms(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
         let topic = topic.into();
@@ -245,3 +248,7 @@ fn say(seat: &mut Seat, mut message: Message) -> Result<(), SendError> {
         (None, None) => Err(SendError::NotSubscribed),
     }
 }
+
+#[cfg(test)]
+#[path = "fanout_tests.rs"]
+mod tests;

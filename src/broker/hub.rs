@@ -114,9 +114,22 @@ pub(super) struct Seat {
     pub session: Session,
     pub filters: BTreeMap<Filter, Grant>,
     pub link: Option<Link>,
+    /// The connection has ended, but its will or its `Gone` is still under way.
+    parting: Option<watch::Receiver<()>>,
     /// The newest connection that wanted it.
     claim: ConnectionId,
     away_since: Mono,
+}
+
+impl Seat {
+    fn is_away(&self) -> bool {
+        self.link.is_none() && self.parting.is_none()
+    }
+
+    /// Whether something can be said now or kept for later.
+    pub fn listens(&self) -> bool {
+        self.link.is_some() || !self.clean
+    }
 }
 
 /// All sessions.
@@ -191,6 +204,9 @@ impl Hub {
             return Some(Sit::Superseded);
         }
         seat.claim = guest.connection;
+        if let Some(gone) = &seat.parting {
+            return Some(Sit::Occupied(gone.clone()));
+        }
         let link = seat.link.as_ref()?;
         if link.ask_to_leave(GoneReason::TakenOver) {
             self.counters.take_overs.one();
@@ -226,6 +242,7 @@ impl Hub {
                 session: Session::new(limits),
                 filters: BTreeMap::new(),
                 link: None,
+                parting: None,
                 claim: guest.connection,
                 away_since: Mono::default(),
             },
@@ -238,7 +255,7 @@ impl Hub {
         if self.seats.len() < self.config.max_sessions {
             return;
         }
-        let away = self.seats.iter().filter(|(_, seat)| seat.link.is_none());
+        let away = self.seats.iter().filter(|(_, seat)| seat.is_away());
         let oldest = away.min_by_key(|(_, seat)| seat.away_since).map(|(no, _)| *no);
         if let Some(no) = oldest {
             self.remove(no);
@@ -253,14 +270,31 @@ impl Hub {
         self.keys.remove(&seat.key);
     }
 
-    /// The connection has ended; its session stays if it is persistent.
+    /// The connection has ended: nothing more can be said to it. Its seat stays taken until
+    /// [`leave`](Self::leave).
+    pub fn part(&mut self, connection: ConnectionId, now: Mono) {
+        let Some(no) = self.seat_no(connection) else { return };
+        let Some(seat) = self.seats.get_mut(&no) else { return };
+        let Some(link) = seat.link.take() else { return };
+        let early = u64::try_from(link.early.len()).unwrap_or(u64::MAX);
+        self.counters.dropped_messages.add(early);
+        seat.parting = Some(link.gone);
+        seat.away_since = now;
+        seat.session.detach();
+        if seat.clean {
+            for filter in std::mem::take(&mut seat.filters).keys() {
+                self.tree.remove(filter, no);
+            }
+        }
+    }
+
+    /// The seat is free; the session stays if it is persistent.
     pub fn leave(&mut self, connection: ConnectionId, now: Mono) {
+        // One that leaves before it was announced has not parted.
+        self.part(connection, now);
         let Some(no) = self.seated.remove(&connection) else { return };
         if let Some(seat) = self.seats.get_mut(&no) {
-            let early = seat.link.take().map_or(0, |link| link.early.len());
-            self.counters.dropped_messages.add(u64::try_from(early).unwrap_or(u64::MAX));
-            seat.session.detach();
-            seat.away_since = now;
+            seat.parting = None;
             if seat.clean {
                 self.remove(no);
             }

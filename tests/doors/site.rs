@@ -136,6 +136,7 @@ fn a_full_inbox_stops_its_own_connections_only_and_loses_nothing() {
     for id in 1..=20 {
         pile.send(&publish("U/P1/order", &[b'0' + u8::try_from(id).unwrap()], 2, id));
     }
+    house.wait_for(|counters| counters.inbox_waits == 1);
     other.send(&publish("U/P2/order", b"x", 1, 1));
     house.wait_for(|counters| counters.inbox_waits == 2);
     // Longer than one and a half keep-alive times: the pile cannot be heard, so it is not silent.
@@ -193,5 +194,5 @@ fn doors_without_a_site_behind_them_close() {
     house.events = flume::bounded(1).1;
     pile.send(&publish("U/P1/x", b"", 0, 0));
     pile.expect_end();
-    assert!(matches!(house.close(), Err(DoorsError::InboxClosed)));
+    assert!(matches!(house.end(), Err(DoorsError::InboxClosed)));
 }

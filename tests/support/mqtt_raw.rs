@@ -95,6 +95,11 @@ impl House {
         self.thread.take().unwrap().join().unwrap()
     }
 
+    /// Hands back what `run` ends with by itself.
+    pub fn end(mut self) -> Result<(), DoorsError> {
+        self.thread.take().unwrap().join().unwrap()
+    }
+
     /// A connected pile or client: name as user and client id.
     pub fn client(&self, name: &str) -> Raw {
         let mut raw = Raw::dial(self.address());
