@@ -181,6 +181,6 @@ password_file = "{secret}"
         wanted = set(ids)
 
         def settled():
-            return wanted <= {o["id"] for o in self.listed() if o["state"] == "settled"}
+            return wanted <= {i for i, o in self.orders().items() if o["state"] == "settled"}
 
         until(settled, f"{len(wanted)} orders settled in the ledger", timeout, every=0.5)

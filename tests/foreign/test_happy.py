@@ -50,6 +50,7 @@ def test_a_session_from_card_to_settled(site):
     assert row["energy_wh"] == order.energy_wh
     assert row["cost_fen"] == order.cost_fen
     assert row["state"] == "settled"
+    assert [o["id"] for o in site.controller.listed("--state", "settled")] == [order.id]
     assert not pile.unknown
 
 
