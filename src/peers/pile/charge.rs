@@ -143,6 +143,22 @@ impl Pile {
         self.effects.push_back(Effect::Cut { away_ms: off_ms });
     }
 
+    /// Begins no more sessions by itself; running ones end in their time.
+    pub fn rest(&mut self) {
+        if let Some(plan) = &mut self.config.auto {
+            plan.cards.clear();
+        }
+        for connector in &mut self.connectors {
+            connector.auto_at = None;
+        }
+    }
+
+    /// Whether anything charges, or is about to.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.connectors.iter().all(|c| matches!(c.plug, Plug::Idle))
+    }
+
     /// Announces a running order again, as a pile does that missed the answer.
     pub fn repeat_start(&mut self, connector: u16, now: Now) -> bool {
         let Some(record) = self.charging(connector) else { return false };

@@ -400,12 +400,16 @@ impl Machine for Pile {
         }
     }
 
-    fn disconnected(&mut self, _now: Now) {
+    fn disconnected(&mut self, now: Now) {
         if self.phase != Phase::Down {
             self.tell(PileNews::Disconnected);
         }
         self.phase = Phase::Down;
         self.open.clear();
+        // Nobody will answer for the cards that are being held up.
+        for connector in 1..=self.config.connectors {
+            self.authorized(connector, None, now);
+        }
         self.heartbeat_at = None;
         self.telemetry_at = None;
     }
