@@ -1,1 +1,16 @@
-//! Read-only snapshot over HTTP, and the control socket.
+//! What the outside may see, over HTTP and the control socket; and the few commands that the
+//! socket takes.
+//!
+//! The room knows how things look, not where they come from: `service` gives a [`Source`].
+
+mod html;
+mod metrics;
+mod routes;
+mod source;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use routes::{Access, router};
+pub use source::{Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts};

@@ -1,0 +1,53 @@
+//! The page for people: one look, no script.
+
+use std::fmt::Write as _;
+
+use super::{source::Facts, view::clock_name};
+use crate::site::snapshot::Snapshot;
+
+const STYLE: &str = "body{font:15px/1.4 sans-serif;margin:2em;color:#222}\
+    table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:left;\
+    border-bottom:1px solid #ddd}.bad{color:#b00}";
+
+/// The page.
+pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
+    let mut page = format!(
+        "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=5>\
+         <title>{name}</title><style>{STYLE}</style><h1>{name}</h1>\
+         <p>{code} &middot; clock {clock} &middot; {orders} orders, {open} running, \
+         {unsettled} not settled</p>",
+        name = escape(&facts.name),
+        code = escape(&facts.code),
+        clock = clock_name(snapshot.now.wall.quality),
+        orders = snapshot.orders,
+        open = snapshot.open.len(),
+        unsettled = snapshot.unsettled,
+    );
+    for (kind, alarm) in &snapshot.alarms {
+        // Writing into a string does not fail, here and below.
+        let _ = write!(page, "<p class=bad>{}: {}</p>", kind.name(), escape(&alarm.text));
+    }
+    page.push_str("<table><tr><th>uplink<th>state<th>owed<th>in flight");
+    for uplink in &snapshot.uplinks {
+        let (name, reason) = (uplink.name.as_str(), escape(&uplink.reason));
+        let (backlog, in_flight) = (uplink.backlog, uplink.in_flight);
+        let _ =
+            write!(page, "<tr><td>{name}<td>{} {reason}<td>{backlog}<td>{in_flight}", uplink.state);
+    }
+    page.push_str("</table><table><tr><th>pile<th>state<th>connectors");
+    for pile in &snapshot.piles {
+        let state = if pile.is_connected { "connected" } else { "<span class=bad>gone</span>" };
+        let connectors = pile.connectors.iter().map(|connector| {
+            let mark = if connector.order.is_some() { " charging" } else { "" };
+            format!("{}{mark}", connector.connector)
+        });
+        let connectors = connectors.collect::<Vec<_>>().join(", ");
+        let _ = write!(page, "<tr><td>{}<td>{state}<td>{connectors}", pile.code);
+    }
+    page.push_str("</table>");
+    page
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,121 @@
+//! What the pages are made of.
+
+use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    domain::{
+        event::OperatorRequest,
+        id::{OrderId, OrderSeq, PileCode, UplinkName},
+        order::{Order, OrderState},
+    },
+    site::snapshot::Snapshot,
+};
+
+/// Something that is answered later.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send>>;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The site or the caller's wish says no.
+    #[error("{0}")]
+    Refused(String),
+    /// The controller cannot answer now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Where the pages get their facts.
+pub trait Source: Send + Sync + 'static {
+    /// The site as it was a moment ago.
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// Everything the site itself does not know.
+    fn facts(&self) -> Facts;
+
+    /// Whether every room makes progress.
+    fn health(&self) -> Health;
+
+    /// Orders, newest first, at most as many as asked for.
+    fn orders(&self, query: OrdersQuery) -> Answer<Vec<Order>>;
+
+    /// One order.
+    fn order(&self, id: OrderId) -> Answer<Option<Order>>;
+
+    /// Carries out what an operator wants; what was done, for people.
+    fn operate(&self, request: OperatorRequest) -> Answer<String>;
+
+    /// Takes over the orders of another ledger; how many.
+    fn import(&self, file: PathBuf) -> Answer<u64>;
+}
+
+/// Which orders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrdersQuery {
+    /// Only in this state.
+    pub state: Option<OrderState>,
+    /// Only of this pile.
+    pub pile: Option<PileCode>,
+    /// Only started at or after, unix seconds.
+    pub since_s: Option<i64>,
+    /// Only older than this position.
+    pub before: Option<OrderSeq>,
+    /// At most that many.
+    pub limit: u32,
+}
+
+/// What the site itself does not know.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Station code.
+    pub code: String,
+    /// Name, for people.
+    pub name: String,
+    /// How times are shown.
+    pub zone: TimeZone,
+    /// How long the controller runs, in s.
+    pub uptime_s: u64,
+    /// The ledger.
+    pub ledger: LedgerFacts,
+    /// The uplinks.
+    pub uplinks: BTreeMap<UplinkName, UplinkFacts>,
+    /// Serial numbers of the piles.
+    pub serials: BTreeMap<PileCode, String>,
+    /// Counters of the rooms, by metric name without the prefix, with a help text each.
+    pub counters: Vec<(&'static str, &'static str, u64)>,
+}
+
+/// The ledger in figures.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LedgerFacts {
+    /// Bytes written since local midnight.
+    pub bytes_written_today: u64,
+    /// Room on its file system.
+    pub free_mb: u64,
+}
+
+/// An uplink in figures.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UplinkFacts {
+    /// What it speaks, as in the config.
+    pub kind: &'static str,
+    /// What it counted, by metric name without the prefix, with a help text each.
+    pub counters: [(&'static str, &'static str, u64); 7],
+}
+
+/// Whether every room makes progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The rooms that do not, with what is wrong.
+    pub stuck: BTreeMap<&'static str, String>,
+}
+
+impl Health {
+    /// All rooms make progress.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.stuck.is_empty()
+    }
+}
