@@ -1,0 +1,101 @@
+//! Who may come in at the doors: the piles of the config.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::config::{Pile, Secret};
+use crate::{
+    broker::{Access, Filter, Identity, Login, LoginRefused, Registry, Route},
+    domain::id::PileCode,
+    protocol::charger::topic::{Class, Topic},
+};
+
+/// The piles and their passwords.
+#[derive(Debug)]
+pub struct Piles {
+    passwords: BTreeMap<PileCode, Secret>,
+}
+
+impl Piles {
+    /// The piles of a config.
+    #[must_use]
+    pub fn new(piles: &[Pile]) -> Self {
+        let passwords = piles.iter().map(|pile| (pile.code, pile.password.clone())).collect();
+        Self { passwords }
+    }
+}
+
+impl Registry for Piles {
+    fn login(&self, login: &Login<'_>) -> Result<Identity, LoginRefused> {
+        let refuse = |why: &str| LoginRefused(why.to_owned());
+        let name = login.username.ok_or_else(|| refuse("no user name"))?;
+        let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
+        let wanted = self.passwords.get(&code).ok_or_else(|| refuse("unknown pile"))?;
+        let given = login.password.ok_or_else(|| refuse("no password"))?;
+        if !is_same(wanted.expose().as_bytes(), given) {
+            return Err(refuse("wrong password"));
+        }
+        Ok(Identity { name: code.to_string(), route: Route::Host, access: access(code) })
+    }
+}
+
+/// Compares in a time that tells neither how long the password is nor where the difference lies.
+fn is_same(wanted: &[u8], given: &[u8]) -> bool {
+    Sha256::digest(wanted).ct_eq(&Sha256::digest(given)).into()
+}
+
+/// A pile speaks and listens on its own topics, and on no others.
+fn access(code: PileCode) -> Access {
+    let filter = |text: String| Filter::new(&text).expect("topics of a pile code are filters");
+    let up = |class| filter(Topic::up(class, code.as_str()).to_string());
+    let down = |class| Topic::down(class, code.as_str()).to_string();
+    Access {
+        publish: vec![up(Class::Command), up(Class::Telemetry)],
+        subscribe: vec![
+            filter(down(Class::Command)),
+            filter(format!("{}/#", down(Class::Command))),
+            filter(down(Class::Telemetry)),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const CODE: &str = "3101150012000001";
+
+    fn login(username: Option<&str>, password: Option<&[u8]>) -> Result<Identity, LoginRefused> {
+        let code = PileCode::new(CODE).unwrap();
+        let passwords = BTreeMap::from([(code, Secret::new("secret".to_owned()))]);
+        let address = "127.0.0.1:1".parse().unwrap();
+        Piles { passwords }.login(&Login { client_id: "x", username, password, address })
+    }
+
+    #[test]
+    fn a_pile_comes_in_with_its_code_and_password_only() {
+        assert_eq!(login(Some(CODE), Some(b"secret")).unwrap().name, CODE);
+        for (username, password) in [
+            (None, Some(&b"secret"[..])),
+            (Some(CODE), None),
+            (Some(CODE), Some(b"secre")),
+            (Some(CODE), Some(b"secret ")),
+            (Some(CODE), Some(b"")),
+            (Some("3101150012000002"), Some(b"secret")),
+            (Some("#"), Some(b"secret")),
+        ] {
+            assert!(login(username, password).is_err(), "{username:?} {password:?}");
+        }
+    }
+
+    #[test]
+    fn a_pile_has_its_own_topics_only() {
+        let access = login(Some(CODE), Some(b"secret")).unwrap().access;
+        let text = format!("{access:?}");
+        assert_eq!(text.matches(CODE).count(), access.publish.len() + access.subscribe.len());
+    }
+}
