@@ -2,5 +2,8 @@
 
 pub mod config;
 pub mod credentials;
+pub mod gate;
+pub mod heart;
 pub mod logging;
+pub mod outside;
 pub mod piles;
