@@ -78,6 +78,8 @@ pub struct Parts<M, O> {
 pub struct Heart<M, O> {
     parts: Parts<M, O>,
     site: Site,
+    /// [`Site::step`], but for tests of what happens when it panics.
+    decide: fn(&mut Site, Input, Now) -> Step,
     /// Connected since memory was last restored. What others say is not heard: the site would
     /// take it for a message before boot.
     piles: BTreeSet<PileCode>,
@@ -100,6 +102,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         let mut heart = Self {
             parts,
             site,
+            decide: Site::step,
             piles: BTreeSet::new(),
             uplinks: BTreeSet::new(),
             failures: 0,
@@ -152,7 +155,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             }
             tried.push(input.clone());
             self.look_up(&mut input)?;
-            match catch_unwind(AssertUnwindSafe(|| self.site.step(input, now))) {
+            match catch_unwind(AssertUnwindSafe(|| (self.decide)(&mut self.site, input, now))) {
                 Ok(next) => step.append(next),
                 Err(_) => {
                     // What was decided before the panic holds; memory does not.
@@ -213,12 +216,15 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         if step.is_empty() {
             return Ok(());
         }
+        let has_entries = !step.entries().is_empty();
         self.parts.pulse.commit_begins(self.parts.clock.mono());
         let done = self.parts.memory.commit(step);
         self.parts.pulse.commit_ends();
         match done {
             Ok(released) => {
-                self.failures = 0;
+                if has_entries {
+                    self.failures = 0;
+                }
                 for command in released {
                     self.parts.outside.carry_out(command);
                 }
