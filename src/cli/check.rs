@@ -1,7 +1,7 @@
 //! `check`
 
 use super::{Common, Exit};
-use crate::service::config::Config;
+use crate::service::config::{Config, ConfigError};
 
 /// Tells every fault of the config, or that there is none.
 pub(super) fn run(common: &Common) -> Exit {
@@ -11,9 +11,12 @@ pub(super) fn run(common: &Common) -> Exit {
             eprintln!("{}: good: {piles} piles, {uplinks} uplinks", common.config.display());
             Exit::Done
         }
-        Err(faults) => {
-            eprintln!("{faults}");
-            Exit::Config
-        }
+        Err(faults) => tell(&faults),
     }
+}
+
+/// Tells what is wrong with a config.
+pub(super) fn tell(faults: &ConfigError) -> Exit {
+    eprintln!("{faults}");
+    Exit::Config
 }

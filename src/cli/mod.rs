@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
+mod run;
 
 /// How a command ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The controller
+    Run,
     /// Check a config and what it points to
     Check,
 }
@@ -75,6 +78,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let common = &arguments.common;
     let exit = match arguments.command {
+        Command::Run => run::run(common),
         Command::Check => check::run(common),
     };
     exit.into()

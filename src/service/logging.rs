@@ -1,6 +1,9 @@
 //! `tracing` is the only facade; under systemd each field becomes a field of the journal.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    io::IsTerminal as _,
+};
 
 use anyhow::Context as _;
 use systemd_journal_logger::{JournalLog, connected_to_journal};
@@ -44,9 +47,10 @@ pub fn start(level: &str) -> anyhow::Result<LevelSwitch> {
     } else {
         None
     };
-    let terminal = journal
-        .is_none()
-        .then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false));
+    let terminal = journal.is_none().then(|| {
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        layer.with_target(false).with_ansi(std::io::stderr().is_terminal())
+    });
     let subscriber = tracing_subscriber::registry().with(filter).with(journal).with(terminal);
     tracing_log::LogTracer::init().context("a logger is installed already")?;
     tracing::subscriber::set_global_default(subscriber).context("logging runs already")?;

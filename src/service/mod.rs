@@ -7,3 +7,7 @@ pub mod heart;
 pub mod logging;
 pub mod outside;
 pub mod piles;
+pub mod reader;
+pub mod source;
+pub mod supervisor;
+pub mod watchdog;

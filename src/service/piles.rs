@@ -1,6 +1,10 @@
 //! Who may come in at the doors: the piles of the config.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
+};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -12,18 +16,49 @@ use crate::{
     protocol::charger::topic::{Class, Topic},
 };
 
+/// The controller's own account at the doors, to see whether they answer. It may log in and
+/// nothing else; its password is made up anew in every run.
+#[derive(Debug, Clone)]
+pub struct Probe(Secret);
+
+/// Bytes of chance in the probe's password.
+const PROBE_BYTES: usize = 16;
+
+impl Probe {
+    /// Its name; no pile code, which has no dashes.
+    pub const NAME: &str = "sitepilot-probe";
+
+    /// A new password.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no randomness.
+    pub fn new() -> io::Result<Self> {
+        let mut bytes = [0; PROBE_BYTES];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        Ok(Self(Secret::new(data_encoding::HEXLOWER.encode(&bytes))))
+    }
+
+    /// Its password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 /// The piles and their passwords.
 #[derive(Debug)]
 pub struct Piles {
     passwords: BTreeMap<PileCode, Secret>,
+    probe: Probe,
 }
 
 impl Piles {
     /// The piles of a config.
     #[must_use]
-    pub fn new(piles: &[Pile]) -> Self {
+    pub fn new(piles: &[Pile], probe: Probe) -> Self {
         let passwords = piles.iter().map(|pile| (pile.code, pile.password.clone())).collect();
-        Self { passwords }
+        Self { passwords, probe }
     }
 }
 
@@ -31,6 +66,14 @@ impl Registry for Piles {
     fn login(&self, login: &Login<'_>) -> Result<Identity, LoginRefused> {
         let refuse = |why: &str| LoginRefused(why.to_owned());
         let name = login.username.ok_or_else(|| refuse("no user name"))?;
+        if name == Probe::NAME {
+            let given = login.password.unwrap_or_default();
+            let is_it = is_same(self.probe.password().as_bytes(), given);
+            let nothing = Access::default();
+            return is_it
+                .then(|| Identity { name: name.to_owned(), route: Route::Router, access: nothing })
+                .ok_or_else(|| refuse("not the probe"));
+        }
         let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
         let wanted = self.passwords.get(&code).ok_or_else(|| refuse("unknown pile"))?;
         let given = login.password.ok_or_else(|| refuse("no password"))?;
@@ -73,7 +116,8 @@ mod tests {
         let code = PileCode::new(CODE).unwrap();
         let passwords = BTreeMap::from([(code, Secret::new("secret".to_owned()))]);
         let address = "127.0.0.1:1".parse().unwrap();
-        Piles { passwords }.login(&Login { client_id: "x", username, password, address })
+        let probe = Probe::new().unwrap();
+        Piles { passwords, probe }.login(&Login { client_id: "x", username, password, address })
     }
 
     #[test]
@@ -87,6 +131,8 @@ mod tests {
             (Some(CODE), Some(b"")),
             (Some("3101150012000002"), Some(b"secret")),
             (Some("#"), Some(b"secret")),
+            (Some(Probe::NAME), Some(b"secret")),
+            (Some(Probe::NAME), None),
         ] {
             assert!(login(username, password).is_err(), "{username:?} {password:?}");
         }

@@ -12,5 +12,5 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-pub use routes::{Access, router};
+pub use routes::{Access, Pages, router, serve};
 pub use source::{Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts};

@@ -214,3 +214,19 @@ async fn import(
 ) -> Result<Done, Problem> {
     Ok(done("imported", within(IMPORT_TIMEOUT, source.import(other.file)).await?))
 }
+
+/// The paths, ready to be served.
+pub type Pages = Router;
+
+/// Serves on a listener for ever.
+///
+/// # Errors
+///
+/// If the listener breaks.
+pub async fn serve<L>(listener: L, pages: Pages) -> std::io::Result<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    axum::serve(listener, pages).await
+}

@@ -175,7 +175,7 @@ impl Link {
     /// Asks for an account with the default one.
     async fn register(&mut self) -> Result<Account, End> {
         let settings = &self.settings;
-        info!(uplink = %settings.name, "registering with the default account");
+        debug!(uplink = %settings.name, "registering with the default account");
         let id = &settings.station.serial;
         let down = Topic::down(Class::Registration, id).to_string();
         let filters = vec![(down, Class::Registration.qos())];

@@ -24,12 +24,14 @@ pub enum MemoryError {
 }
 
 /// What was found while tidying up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Chores {
     /// New charging is to be refused.
     pub is_full: bool,
-    /// The end of the journal, once a day.
-    pub head: Option<String>,
+    /// Bytes written to the disk today.
+    pub written_today_bytes: u64,
+    /// Room on the disk.
+    pub free_bytes: u64,
 }
 
 /// The memory of the site.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use flume::{Receiver, RecvTimeoutError};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::{
     clock::Clock,
@@ -26,12 +26,14 @@ use crate::{
 };
 
 mod aside;
+mod kept;
 mod memory;
 mod pulse;
 
 #[cfg(test)]
 mod tests;
 
+pub use kept::Kept;
 pub use memory::{Chores, Memory, MemoryError};
 pub use pulse::Pulse;
 
@@ -111,6 +113,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             shown: now.mono,
         };
         heart.finish(step, &[])?;
+        heart.do_chores(now)?;
         heart.show(now);
         Ok(heart)
     }
@@ -204,10 +207,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
     fn look_up(&mut self, input: &mut Input) -> Result<(), HeartError> {
         let Some(lookup) = input.lookup() else { return Ok(()) };
         let found = self.parts.memory.lookup(&lookup);
-        let found = found.map_err(|error| HeartError(error.to_string()))?;
-        if let Input::Pile { known, .. } | Input::Operator { known, .. } = input {
-            *known = found;
-        }
+        input.learn(found.map_err(|error| HeartError(error.to_string()))?);
         Ok(())
     }
 
@@ -287,19 +287,19 @@ impl<M: Memory, O: Outside> Heart<M, O> {
     }
 
     fn chores(&mut self, now: Now) -> Result<(), HeartError> {
-        if now.mono.since_ms(self.chores_done) < CHORES_INTERVAL_MS {
-            return Ok(());
-        }
+        let is_due = now.mono.since_ms(self.chores_done) >= CHORES_INTERVAL_MS;
+        if is_due { self.do_chores(now) } else { Ok(()) }
+    }
+
+    fn do_chores(&mut self, now: Now) -> Result<(), HeartError> {
         self.chores_done = now.mono;
         if let Err(error) = self.parts.clock.keep() {
             warn!(%error, "the last good time cannot be kept");
         }
         let done = self.parts.memory.do_chores(now);
-        let Chores { is_full, head } = done.map_err(|error| HeartError(error.to_string()))?;
-        if let Some(head) = head {
-            info!(head, "journal of the ledger");
-        }
-        self.watch_room(is_full)
+        let chores = done.map_err(|error| HeartError(error.to_string()))?;
+        self.parts.pulse.tidied(chores);
+        self.watch_room(chores.is_full)
     }
 
     fn show(&mut self, now: Now) {

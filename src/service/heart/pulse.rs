@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use super::memory::Chores;
 use crate::{domain::time::Mono, site::snapshot::Snapshot};
 
 /// No commit is under way.
@@ -17,6 +18,7 @@ pub struct Pulse {
     commit_since_ms: AtomicU64,
     panics: AtomicU64,
     is_stopping: AtomicBool,
+    chores: RwLock<Chores>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
 
@@ -27,6 +29,7 @@ impl Default for Pulse {
             commit_since_ms: AtomicU64::new(NONE),
             panics: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
+            chores: RwLock::default(),
             snapshot: RwLock::new(None),
         }
     }
@@ -52,6 +55,16 @@ impl Pulse {
     pub(super) fn show(&self, snapshot: Snapshot) {
         let mut shown = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         *shown = Some(Arc::new(snapshot));
+    }
+
+    pub(super) fn tidied(&self, chores: Chores) {
+        *self.chores.write().unwrap_or_else(PoisonError::into_inner) = chores;
+    }
+
+    /// What the last look at the store found.
+    #[must_use]
+    pub fn chores(&self) -> Chores {
+        *self.chores.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -1,0 +1,24 @@
+//! `run`
+
+use super::{Common, Exit, check};
+use crate::service::{config::Config, logging, supervisor};
+
+/// The controller.
+pub(super) fn run(common: &Common) -> Exit {
+    let config = match Config::load(&common.config) {
+        Ok(config) => config,
+        Err(faults) => return check::tell(&faults),
+    };
+    let level = match logging::start(&config.log.level) {
+        Ok(level) => level,
+        Err(error) => {
+            eprintln!("cannot start logging: {error:#}");
+            return Exit::Failed;
+        }
+    };
+    match supervisor::run(&config, &common.config, &level) {
+        Ok(()) => Exit::Done,
+        // It is in the log already.
+        Err(_) => Exit::Failed,
+    }
+}

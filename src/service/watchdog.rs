@@ -1,0 +1,146 @@
+//! Evidence that every room makes progress; systemd and `/healthz` are told of nothing else.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sd_notify::NotifyState;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tracing::{error, info};
+
+use super::{heart::Pulse, piles::Probe};
+use crate::{clock::Clock, domain::time::Mono, status::Health};
+
+/// The heart turns every second at the least; a slow commit is told of separately.
+const MAX_SILENCE_MS: u64 = 15_000;
+
+/// A commit on worn flash takes seconds; one that takes longer than this does not end.
+const MAX_COMMIT_MS: u64 = 15_000;
+
+/// Between looks, unless systemd wants them more often.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The doors answer a login within that time, or they are stuck.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the last probe found.
+#[derive(Debug, Default)]
+pub struct Watch {
+    doors: Mutex<Option<String>>,
+}
+
+impl Watch {
+    /// Whether every room makes progress.
+    #[must_use]
+    pub fn health(&self, pulse: &Pulse, now: Mono) -> Health {
+        let mut stuck = BTreeMap::new();
+        match pulse.committing_ms(now) {
+            Some(ms) if ms > MAX_COMMIT_MS => {
+                stuck.insert("ledger", format!("a commit takes {ms} ms already"));
+            }
+            Some(_) => {}
+            None if pulse.silent_ms(now) > MAX_SILENCE_MS => {
+                let ms = pulse.silent_ms(now);
+                stuck.insert("heart", format!("has not turned for {ms} ms"));
+            }
+            None => {}
+        }
+        if let Some(text) = self.doors.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            stuck.insert("doors", text);
+        }
+        Health { stuck }
+    }
+
+    /// Looks after the rooms for ever, and tells systemd while all is well.
+    pub async fn run(self: Arc<Self>, pulse: Arc<Pulse>, clock: Arc<Clock>, door: Door) {
+        let watchdog = sd_notify::watchdog_enabled();
+        let interval = watchdog.map_or(INTERVAL, |limit| (limit / 3).min(INTERVAL));
+        let mut was_good = true;
+        loop {
+            let found = door.knock().await.err().map(|error| error.to_string());
+            *self.doors.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            let health = self.health(&pulse, clock.mono());
+            if health.is_good() {
+                // Without systemd there is nobody to tell.
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            }
+            match (was_good, health.is_good()) {
+                (true, false) => error!(stuck = ?health.stuck, "no progress"),
+                (false, true) => info!("progress again"),
+                _ => {}
+            }
+            was_good = health.is_good();
+            sleep(interval).await;
+        }
+    }
+}
+
+/// The doors as a client sees them.
+#[derive(Debug)]
+pub struct Door {
+    address: SocketAddr,
+    connect: Vec<u8>,
+}
+
+/// MQTT's DISCONNECT.
+const DISCONNECT: [u8; 2] = [0xe0, 0];
+
+/// First byte of a CONNACK.
+const CONNACK: u8 = 0x20;
+
+impl Door {
+    /// The doors at this address, to be entered with the probe's account.
+    #[must_use]
+    pub fn new(mut address: SocketAddr, probe: &Probe) -> Self {
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            });
+        }
+        Self { address, connect: connect_packet(probe) }
+    }
+
+    /// Logs in and leaves. Full doors answer too.
+    async fn knock(&self) -> io::Result<()> {
+        let knock = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            stream.write_all(&self.connect).await?;
+            let mut answer = [0; 4];
+            stream.read_exact(&mut answer).await?;
+            if answer[0] != CONNACK {
+                return Err(io::Error::other("the answer to a login is none"));
+            }
+            stream.write_all(&DISCONNECT).await
+        };
+        match timeout(PROBE_TIMEOUT, knock).await {
+            Ok(done) => done,
+            Err(_) => Err(io::Error::other("no answer to a login")),
+        }
+    }
+}
+
+/// CONNECT of MQTT 3.1.1 with a clean session and a keep-alive of 10 s.
+fn connect_packet(probe: &Probe) -> Vec<u8> {
+    let mut body = vec![0, 4];
+    body.extend(b"MQTT");
+    body.extend([4, 0b1100_0010, 0, 10]);
+    for text in [Probe::NAME, Probe::NAME, probe.password()] {
+        let length = u16::try_from(text.len()).expect("a name and a password of our own");
+        body.extend(length.to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let length = u8::try_from(body.len()).expect("three short texts");
+    assert!(length < 128, "a length of one byte");
+    let mut packet = vec![0x10, length];
+    packet.append(&mut body);
+    packet
+}
