@@ -87,35 +87,37 @@ where
     let connect = match read_connect(stream, &mut buffer, shared.config.max_packet_bytes).await {
         Ok(Some(connect)) => connect,
         Ok(None) => return Outcome::Dropped,
-        Err(Malformed::Version) => {
-            shared.counters.refused_logins.one();
-            return Outcome::Refused(ConnectReturnCode::RefusedProtocolVersion);
-        }
-        Err(error) => {
-            shared.counters.malformed.one();
-            if shared.may_log() {
-                tracing::warn!(%address, %error, "connection closed before login");
-            }
-            return Outcome::Dropped;
-        }
+        Err(error) => return turn_away(shared, error, address),
     };
-    match check(shared, &connect, connection, address) {
-        Ok((guest, identity)) => {
-            let keep_alive = Duration::from_secs(u64::from(connect.keep_alive)) * 3 / 2;
-            match take_seat(shared, &guest).await {
-                Ok(seated) => {
-                    let will = connect.will;
-                    let admitted = Admitted { guest, identity, seated, will, keep_alive, buffer };
-                    Outcome::Admitted(Box::new(admitted))
-                }
-                Err(outcome) => outcome,
-            }
-        }
+    let (guest, identity) = match check(shared, &connect, connection, address) {
+        Ok(known) => known,
         Err(code) => {
             shared.counters.refused_logins.one();
-            Outcome::Refused(code)
+            return Outcome::Refused(code);
         }
+    };
+    let keep_alive = Duration::from_secs(u64::from(connect.keep_alive)) * 3 / 2;
+    match take_seat(shared, &guest).await {
+        Ok(seated) => {
+            let will = connect.will;
+            let admitted = Admitted { guest, identity, seated, will, keep_alive, buffer };
+            Outcome::Admitted(Box::new(admitted))
+        }
+        Err(outcome) => outcome,
     }
+}
+
+/// Another version is told so; what is no MQTT at all would not understand an answer.
+fn turn_away(shared: &Shared, error: Malformed, address: SocketAddr) -> Outcome {
+    if error == Malformed::Version {
+        shared.counters.refused_logins.one();
+        return Outcome::Refused(ConnectReturnCode::RefusedProtocolVersion);
+    }
+    shared.counters.malformed.one();
+    if shared.may_log() {
+        tracing::warn!(%address, %error, "connection closed before login");
+    }
+    Outcome::Dropped
 }
 
 async fn read_connect<S>(
