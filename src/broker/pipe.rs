@@ -168,6 +168,8 @@ impl PipeEnd {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -192,6 +194,35 @@ mod tests {
         }
         assert!(refused > 0, "the limit was never met");
         assert_eq!(pipe.bytes, 0);
+    }
+
+    #[test]
+    fn a_link_that_falls_behind_goes_on() {
+        const ROUNDS: usize = 8;
+        let (mut pipe, mut end) = open().unwrap();
+        // Hands over one parcel at a time, so that the router's buffer fills meanwhile.
+        let (give, take) = std::sync::mpsc::sync_channel(0);
+        let exit = std::thread::spawn(move || {
+            while let Some(unpacked) = end.next() {
+                give.send(unpacked.sequence).unwrap();
+            }
+        });
+        let payload = Bytes::from_static(b"x");
+        let mut sequence = 0;
+        for _ in 0..ROUNDS {
+            let first = sequence;
+            while pipe.push(&Parcel { sequence, qos: 0, topic: "t", payload: &payload }) {
+                sequence += 1;
+            }
+            assert!(sequence > first);
+            std::thread::sleep(Duration::from_millis(20));
+            for want in first..sequence {
+                assert_eq!(take.recv_timeout(Duration::from_secs(20)), Ok(want));
+                pipe.arrived(want);
+            }
+        }
+        pipe.close();
+        exit.join().unwrap();
     }
 
     #[test]
