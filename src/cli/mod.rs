@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
 mod run;
+mod sim;
 
 /// How a command ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,9 @@ enum Command {
     Run,
     /// Check a config and what it points to
     Check,
+    /// A simulated peer, for a bench or a lab
+    #[command(subcommand)]
+    Sim(Box<sim::Peer>),
 }
 
 /// Runs the program with the given arguments, the program's own name first.
@@ -80,6 +84,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let exit = match arguments.command {
         Command::Run => run::run(common),
         Command::Check => check::run(common),
+        Command::Sim(peer) => sim::run(&peer),
     };
     exit.into()
 }

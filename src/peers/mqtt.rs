@@ -4,11 +4,11 @@
 //! session of rumqttc can drop what is queued or reconnect for ever, and `poll` must not be
 //! cancelled half-way and then used again. What is lost, the machines repeat.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeFilter,
-    Transport,
+    TlsConfiguration, Transport,
 };
 use tokio::task::JoinSet;
 
@@ -31,7 +31,7 @@ pub struct Broker {
     /// TCP port.
     pub port: u16,
     /// TLS towards `mqtts` brokers.
-    pub tls: Option<rumqttc::TlsConfiguration>,
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// MQTT keep-alive.
     pub keep_alive_s: u16,
     /// First and longest pause between attempts.
@@ -60,7 +60,9 @@ impl Broker {
             .set_max_packet_size(PACKET_MAX_BYTES, PACKET_MAX_BYTES)
             .set_keep_alive(Duration::from_secs(u64::from(self.keep_alive_s)));
         if let Some(tls) = &self.tls {
-            options.set_transport(Transport::tls_with_config(tls.clone()));
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
+                Arc::clone(tls),
+            )));
         }
         options
     }

@@ -1,0 +1,87 @@
+//! `sim backend`
+
+use super::{Connection, said, serve};
+use crate::peers::{
+    backend::{Backend, BackendConfig, Span},
+    handle::Handle,
+};
+
+/// `sim backend`
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// Account at the broker
+    #[arg(long, value_name = "NAME", default_value = "backend")]
+    username: String,
+    /// Its password
+    #[arg(long, value_name = "TEXT", env = "SITEPILOT_SIM_PASSWORD", default_value = "")]
+    password: String,
+    /// What a registration is allowed with
+    #[arg(long, value_name = "CODE", default_value = "SIMCODE")]
+    registration_code: String,
+    /// Between heartbeats of a station
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    interval: i32,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut config = BackendConfig::new(arguments.connection.seed);
+    config.username.clone_from(&arguments.username);
+    config.password.clone_from(&arguments.password);
+    config.registration_code.clone_from(&arguments.registration_code);
+    config.interval_s = arguments.interval;
+    serve(|| Backend::new(config), &arguments.connection, direct)
+}
+
+fn direct(backend: &Handle<Backend>, words: &[&str]) -> Option<String> {
+    let done = match words {
+        ["start", device, pile, connector, card] => {
+            let start = |b: &mut Backend, now| b.remote_start(device, pile, connector, card, now);
+            let (transaction, sequence) = backend.with(start);
+            return Some(format!("transaction {transaction}, command {sequence}"));
+        }
+        ["stop", device, connector, transaction] => {
+            backend.with(|b, now| b.remote_stop(device, connector, transaction, now));
+            true
+        }
+        ["orders", device] => {
+            let all = Span { level: 2, ..Span::default() };
+            backend.with(|b, now| b.get_transactions(device, &all, now));
+            true
+        }
+        ["repeat"] => backend.with(|b, _| b.repeat_last_command()),
+        ["books"] => return Some(backend.with(|b, _| books(b))),
+        fault => return backend.with(|b, _| set_fault(b, fault)).and_then(|()| said(true)),
+    };
+    said(done)
+}
+
+/// Switches a fault on, or with `well` all of them off; `None` if there is no such fault.
+fn set_fault(backend: &mut Backend, words: &[&str]) -> Option<()> {
+    let faults = &mut backend.faults;
+    match words {
+        ["silent"] => faults.silent = true,
+        ["hold"] => faults.hold = true,
+        ["wrong"] => faults.wrong_ids = true,
+        ["refuse", status] => faults.transaction_status = status.parse().ok()?,
+        ["well"] => {
+            *faults = Default::default();
+            backend.release();
+        }
+        ["restart"] => backend.restart(),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn books(backend: &Backend) -> String {
+    let books = backend.books();
+    format!(
+        "orders {}, settled {}, altered {:?}, doubled {:?}",
+        books.orders().count(),
+        books.settled(),
+        books.altered(),
+        books.doubled()
+    )
+}
