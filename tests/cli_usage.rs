@@ -61,6 +61,7 @@ fn check_accepts_the_shipped_example_once_its_secrets_exist() {
         .collect();
     assert!(secrets.len() > 3);
     for secret in secrets {
+        assert!(Path::new(secret).starts_with(dir.path()), "not to be written: {secret}");
         fs::create_dir_all(Path::new(secret).parent().unwrap()).unwrap();
         fs::write(secret, "secret\n").unwrap();
         fs::set_permissions(secret, fs::Permissions::from_mode(0o640)).unwrap();
