@@ -1,4 +1,4 @@
-//! The envelope of every message, and which code answers which.
+//! The envelope of every message.
 
 use bytes::Bytes;
 use prost::{
@@ -126,22 +126,6 @@ impl Outline {
 #[must_use]
 pub const fn is_answer(code: u8) -> bool {
     code >= FIRST_ANSWER
-}
-
-/// The code that answers a request of revision 1.10; `None` if the request has no answer or the
-/// code is not that of a request.
-#[must_use]
-pub fn answer_code(request: u8) -> Option<u8> {
-    let answer = match request {
-        0x01..=0x3f => request + 0x80,
-        // The later codes do not fit the rule: 0xc0 and on were not thought of.
-        0x40..=0x45 => request + 0x7a,
-        0x46..=0x49 => request + 0x80,
-        0x50 => 0xca,
-        _ => return None,
-    };
-    let is_known = |code: u8| v1_10::MessageId::try_from(i32::from(code)).is_ok();
-    (is_known(request) && is_known(answer)).then_some(answer)
 }
 
 /// Writes an envelope of revision 1.10 around a message.

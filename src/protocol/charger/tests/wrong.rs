@@ -1,4 +1,4 @@
-//! What does not follow the protocol, and pairs of codes and topics.
+//! What does not follow the protocol, and topics.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::{
         wire::{ErrorCode, Revision},
     },
     protocol::charger::{
-        apdu::{self, Apdu, RECEIVED_LIMIT, answer_code},
+        apdu::{self, Apdu, RECEIVED_LIMIT},
         backend,
         error::{DecodeError, QUOTE_LIMIT},
         readable,
@@ -112,37 +112,6 @@ fn what_is_quoted_is_short() {
     };
     let error = refused(&sealed(0x14, &long.encode_to_vec()));
     assert_eq!(error.found.chars().count(), QUOTE_LIMIT);
-}
-
-#[test]
-fn every_request_has_the_answer_of_the_table() {
-    for (request, answer) in [
-        (0x01, 0x81),
-        (0x02, 0x82),
-        (0x12, 0x92),
-        (0x34, 0xb4),
-        (0x39, 0xb9),
-        (0x40, 0xba),
-        (0x45, 0xbf),
-        (0x46, 0xc6),
-        (0x49, 0xc9),
-        (0x50, 0xca),
-    ] {
-        assert_eq!(answer_code(request), Some(answer), "{request:#x}");
-    }
-    for request in [0x00, 0x09, 0x21, 0x22, 0x23, 0x4a, 0x7f, 0x81, 0xff] {
-        assert_eq!(answer_code(request), None, "{request:#x}");
-    }
-}
-
-#[test]
-fn the_pairs_of_codes_agree_with_their_names() {
-    for request in 0x01..0x80 {
-        let Some(answer) = answer_code(request) else { continue };
-        let name = |code: u8| MessageId::try_from(i32::from(code)).unwrap().as_str_name();
-        let wanted = name(request).replace("Req", "Conf");
-        assert_eq!(name(answer), wanted, "{request:#x}");
-    }
 }
 
 #[test]
