@@ -156,7 +156,6 @@ fn settings(port: u16, accounts: Arc<Kept>) -> Settings {
             part_number: "PART".to_owned(),
             serial: "SERIAL".to_owned(),
             vendor: "ACME".to_owned(),
-            elec_data_unit_wh: 100,
             connectors: BTreeMap::new(),
         },
         host: "127.0.0.1".to_owned(),

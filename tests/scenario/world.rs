@@ -604,7 +604,6 @@ fn config() -> SiteConfig {
         part_number: "SITEPILOT-1".to_owned(),
         serial: "SP-1".to_owned(),
         vendor: "ACME".to_owned(),
-        elec_data_unit_wh: 100,
         connectors: places,
     };
     SiteConfig {

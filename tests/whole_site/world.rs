@@ -97,7 +97,6 @@ fn site_config(piles: usize) -> SiteConfig {
         part_number: "SIM".to_owned(),
         serial: "SP1".to_owned(),
         vendor: "SIM".to_owned(),
-        elec_data_unit_wh: 100,
         connectors: (0..piles).flat_map(plugs).collect(),
     };
     SiteConfig {

@@ -30,8 +30,6 @@ pub struct Settings {
     pub serial: String,
     /// Vendor, as registered.
     pub vendor: String,
-    /// Unit of `elecData`, in Wh.
-    pub elec_data_unit_wh: u32,
     /// Where each site-wide connector is: its pile, and the pile's own number of it, from 1.
     pub connectors: BTreeMap<ConnectorNo, (PileCode, u16)>,
 }

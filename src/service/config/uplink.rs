@@ -51,8 +51,6 @@ pub struct Uplink {
     pub required: bool,
     /// How long a pile's request waits for the backend, in ms.
     pub answer_timeout_ms: u64,
-    /// Unit of `elecData`, in Wh.
-    pub elec_data_unit_wh: u32,
     /// Between attempts after a refused login.
     pub login_retry: Duration,
     /// MQTT keep-alive.
@@ -82,7 +80,6 @@ impl Uplink {
                 part_number: self.part_number.clone(),
                 serial: self.serial.clone(),
                 vendor: self.vendor.clone(),
-                elec_data_unit_wh: self.elec_data_unit_wh,
                 connectors: connectors.clone(),
             },
             primary: self.primary,
@@ -194,7 +191,9 @@ fn read_charger(
     let required = section.flag("required", faults).is_none_or(|at| at.value);
     // Below 100 ms no link answers; beyond 30 s no driver waits at a pile.
     let answer_timeout_ms = section.number_or("answer_timeout_ms", 100..=30_000, 3000, faults);
-    let elec_data_unit_wh = section.number_or("elec_data_unit_wh", 1..=100_000, 100, faults);
+    // Unit of the `elecData` the site makes itself, in Wh. It is checked and goes no further: so
+    // far the site makes none, and what a pile sent is passed on byte for byte.
+    section.number_or("elec_data_unit_wh", 1..=100_000, 100, faults);
     // A refused login is a matter for people; five minutes neither floods nor forgets.
     let login_retry_s = section.number_or("login_retry_s", 1..=86_400, 300, faults);
     let keep_alive_s = section.number_or("keep_alive_s", 5..=3600, 30, faults);
@@ -213,7 +212,6 @@ fn read_charger(
         commands,
         required,
         answer_timeout_ms,
-        elec_data_unit_wh: u32::try_from(elec_data_unit_wh).unwrap_or(u32::MAX),
         login_retry: Duration::from_secs(login_retry_s),
         keep_alive: Duration::from_secs(keep_alive_s),
     })

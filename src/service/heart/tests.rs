@@ -107,7 +107,6 @@ fn config() -> SiteConfig {
         part_number: "P".to_owned(),
         serial: "S".to_owned(),
         vendor: "V".to_owned(),
-        elec_data_unit_wh: 100,
         connectors: BTreeMap::new(),
     };
     let uplink = UplinkConfig {

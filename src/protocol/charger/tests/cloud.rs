@@ -43,7 +43,6 @@ fn settings() -> Settings {
         part_number: "SITEPILOT-1".into(),
         serial: "SP-000123".into(),
         vendor: "ACME".into(),
-        elec_data_unit_wh: 100,
         connectors: BTreeMap::from([
             (connector(), (pile(), 1)),
             (ConnectorNo::new(13).unwrap(), (pile(), 2)),
