@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Writes charger-1.10.txt and charger-1.0.txt: messages as Python's protobuf encodes them.
+"""Writes charger-1.10.txt and charger-1.0.txt: messages as Python's protobuf encodes them; and
+charger-1.10-gbk.txt: messages with texts that are not UTF-8, and what is read in them.
 
 The readable text is written by this script from its own descriptors, so that neither the bytes
 nor the text come from the code under test. Needs protobuf and grpcio-tools:
 
-    python3 tests/golden/make_charger.py        (in the top folder; overwrites both files)
+    python3 tests/golden/make_charger.py        (in the top folder; overwrites the files)
 """
 
+import base64
+import hashlib
 import importlib
 import os
 import re
@@ -109,14 +112,18 @@ def text_of(message, indent=""):
     return "\n".join(lines + [indent + "}"])
 
 
-def block(wire, revision, name, code, sequence, timestamp, message):
+def encoded(message):
+    return message.SerializeToString(deterministic=True)
+
+
+def block(wire, revision, name, code, sequence, timestamp, message, payload=None):
     apdu = wire.APDU(messageId=code, sequenceId=sequence, timestamp=timestamp)
-    apdu.payload = message.SerializeToString(deterministic=True)
+    apdu.payload = encoded(message) if payload is None else payload
     number = wire.MessageID.Value(code)
     return (
         f"== {name}\n"
         f"source: tests/golden/make_charger.py, Python protobuf\n"
-        f"hex: {apdu.SerializeToString(deterministic=True).hex()}\n"
+        f"hex: {encoded(apdu).hex()}\n"
         f"APDU {revision} {code} {number:#04x} sequence {sequence} timestamp {timestamp}\n"
         f"{text_of(message)}\n"
     )
@@ -268,6 +275,73 @@ def messages_1_10(w):
     ]
 
 
+# Texts in GBK. Protobuf writes none that is not UTF-8, so marks of the same length are put in
+# their place after encoding.
+
+
+def lossy(raw):
+    return raw.decode("utf-8", "replace")
+
+
+def made_name(raw):
+    return "unnamed-" + base64.b32encode(hashlib.sha256(raw).digest()[:10]).decode()
+
+
+def gbk_messages(w):
+    """Name, code, and how to make the message, given how to write a text and a name."""
+
+    def token(text, name):
+        made = w.IdToken(id=name("卡8812"), brand="x", password=text("密码"), customer=text("张三"), balance=900)
+        made.additionalIdToken.add(idToken=name("车牌沪A"), mode="AM_OnlineVIN")
+        return made
+
+    def bill(text):
+        made = cost(w)
+        made.bills[0].tag = text("峰时")
+        return made
+
+    def started(text, name):
+        made = start(w, recordId=name("订单17"), connectorId="1", meterStart=104220.5, vin=text("车架1"), pin=text("口令"))
+        made.IdData.CopyFrom(token(text, name))
+        return made
+
+    def stopped(text, name):
+        made = stop(w, recordId=name("订单17"), connectorId="1", meterStop=105424.5, reason_desc=text("电量已满"))
+        made.IdData.customer = text("张三")
+        made.cost.CopyFrom(bill(text))
+        return made
+
+    def ended(text, name):
+        made = whole(w, recordId="17", connectorId="1", meterStart=104220.5, meterStop=105424.5, reason_desc=text("电量已满"))
+        made.cost.CopyFrom(bill(text))
+        return made
+
+    return [
+        ("gbk-boot", "ID_BootNotificationReq", lambda text, name: w.BootNotificationReq(partNumber="DC", vendorId=text("某某电气"), firmwareVersion="2.1")),
+        ("gbk-authorize", "ID_AuthorizeReq", lambda text, name: w.AuthorizeReq(IdData=token(text, name), password=text("密码"))),
+        ("gbk-start", "ID_StartTransactionReq", started),
+        ("gbk-stop", "ID_StopTransactionReq", stopped),
+        ("gbk-transaction", "ID_TransactionReq", ended),
+        ("gbk-charging", "ID_ChargingInfoReq", lambda text, name: w.ChargingInfoReq(recordId=name("订单17"), connectorId="1", consumedElectric=250, cost=bill(text), vin=text("车架1"))),
+        ("gbk-warning", "ID_WarningReq", lambda text, name: w.WarningReq(code=1030, recordId=name("订单17"), connectorId="1", info=text("风扇故障"))),
+    ]
+
+
+def gbk_block(wire, name, code, sequence, make):
+    marks = {}
+
+    def mark(text):
+        raw = text.encode("gbk")
+        return marks.setdefault(raw, "QRSTUVWXYZ"[len(marks)] * len(raw))
+
+    payload = encoded(make(mark, mark))
+    for raw, marked in marks.items():
+        assert marked.encode() in payload
+        payload = payload.replace(marked.encode(), raw)
+    read = make(lambda text: lossy(text.encode("gbk")), lambda text: made_name(text.encode("gbk")))
+    return block(wire, "1.10", name, code, sequence, AT, read, payload)
+
+
 def messages_1_0(w):
     return [
         ("boot", "ID_BootNotificationReq", 1, w.BootNotificationReq(partNumber="AC", serialNumber="1")),
@@ -285,6 +359,10 @@ def main():
         with open(os.path.join(HERE, f"charger-{revision}.txt"), "w", encoding="utf-8") as file:
             for name, code, sequence, message in messages(wire):
                 file.write(block(wire, revision, name, code, sequence, AT, message) + "\n")
+    wire = load("charger_v1_10")
+    with open(os.path.join(HERE, "charger-1.10-gbk.txt"), "w", encoding="utf-8") as file:
+        for sequence, (name, code, make) in enumerate(gbk_messages(wire), 1):
+            file.write(gbk_block(wire, name, code, sequence, make) + "\n")
 
 
 main()

@@ -13,12 +13,13 @@ use crate::{
 };
 
 pub const V1_10: &str = include_str!("../../../../tests/golden/charger-1.10.txt");
+pub const GBK: &str = include_str!("../../../../tests/golden/charger-1.10-gbk.txt");
 const V1_0: &str = include_str!("../../../../tests/golden/charger-1.0.txt");
 
 pub struct Vector {
     pub name: String,
     pub bytes: Bytes,
-    text: String,
+    pub text: String,
 }
 
 /// Blocks of `== name`, `source: ..`, `hex: ..`, then the text.

@@ -5,6 +5,8 @@
 mod cloud;
 mod golden;
 mod piles;
+mod repair;
+mod shapes;
 mod wrong;
 
 use bytes::Bytes;

@@ -43,11 +43,13 @@ fn a_payload_that_cannot_be_parsed_is_answered_with_3() {
 
 #[test]
 fn a_field_of_another_type_is_answered_with_4() {
-    // recordId as a number, and a recordId that is not UTF-8; both also one level deeper.
-    for body in [&[0x08, 1][..], &[0x0a, 1, 0xff], &[0x1a, 2, 0x08, 1], &[0x1a, 3, 0x0a, 1, 0xff]] {
+    // recordId as a number, the same one level deeper, and after a text that is not UTF-8.
+    for body in [&[0x08, 1][..], &[0x1a, 2, 0x08, 1], &[0x12, 1, 0xff, 0x08, 1]] {
         let error = refused(&sealed(0x12, body));
         assert_eq!((error.code, error.sequence), (ErrorCode::TypeViolation, Some(9)), "{body:?}");
     }
+    // A state of a connector whose number is not UTF-8 tells of nothing.
+    assert_eq!(refused(&sealed(0x1b, &[0x12, 1, 0xff])).code, ErrorCode::TypeViolation);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     super::apdu::Apdu,
-    DecodeError, body, kind, original, values,
+    DecodeError, body, kind, original, repair, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -13,8 +13,16 @@ use crate::domain::{
     wire::ErrorCode,
 };
 
-/// What the message in an envelope means.
+/// What the message in an envelope means. Where texts in it are not UTF-8, this is told of the
+/// repaired message, and `original` is that one.
 pub fn event(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError> {
+    read(connection, apdu).or_else(|error| match repair::texts(apdu) {
+        Some(repaired) => read(connection, &repaired),
+        None => Err(error),
+    })
+}
+
+fn read(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError> {
     let id = kind(apdu)?;
     if apdu.is_answer() {
         return Ok(PileEvent::Answered { call: CallId(apdu.sequence), answer: answer(id, apdu)? });
@@ -83,24 +91,28 @@ fn request(id: Id, apdu: &Apdu) -> Result<PileRequest, DecodeError> {
         Id::IdStartTransactionReq => PileRequest::Start(start(apdu)?),
         Id::IdStopTransactionReq => PileRequest::End(stop(apdu)?),
         Id::IdTransactionReq => PileRequest::End(whole(apdu)?),
-        Id::IdWarningReq => {
-            let warning: wire::WarningReq = body(apdu)?;
-            PileRequest::Warning {
-                plug: values::plug_or_pile(&warning.connector_id),
-                code: warning.code,
-                cleared: warning.clean,
-                original: original(apdu),
-            }
-        }
-        Id::IdStatusNotificationReq => {
-            let status: wire::StatusNotificationReq = body(apdu)?;
-            PileRequest::Status {
-                plug: values::plug(&status.connector_id),
-                state: status.connector_state,
-                original: original(apdu),
-            }
-        }
+        Id::IdWarningReq => warning(apdu)?,
+        Id::IdStatusNotificationReq => status(apdu)?,
         _ => PileRequest::Unsupported { code: apdu.code },
+    })
+}
+
+fn warning(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+    let warning: wire::WarningReq = body(apdu)?;
+    Ok(PileRequest::Warning {
+        plug: values::plug_or_pile(&warning.connector_id),
+        code: warning.code,
+        cleared: warning.clean,
+        original: original(apdu),
+    })
+}
+
+fn status(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+    let status: wire::StatusNotificationReq = body(apdu)?;
+    Ok(PileRequest::Status {
+        plug: values::plug(&status.connector_id),
+        state: status.connector_state,
+        original: original(apdu),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::{
 /// year.
 const METER_LIMIT: f64 = 1e9;
 
-/// What record numbers begin with that the site gave because the pile's could not be used.
+/// What names begin with that the site gave because the pile's could not be used.
 const UNNAMED: &str = "unnamed-";
 
 /// Measurand of the status of a connector.
@@ -65,10 +65,15 @@ pub fn fen(money: Money) -> i32 {
 pub fn record(text: &str, body: &[u8]) -> RecordNo {
     RecordNo::new(text).unwrap_or_else(|_| {
         let seed = if text.is_empty() { body } else { text.as_bytes() };
-        // 10 bytes are 16 characters of base32.
-        let tail = data_encoding::BASE32_NOPAD.encode(&Sha256::digest(seed)[..10]);
-        RecordNo::new(&format!("{UNNAMED}{tail}")).expect("letters and digits, 24 of them")
+        RecordNo::new(&made_name(seed)).expect("letters, digits and a dash, 24 of them")
     })
+}
+
+/// A name in place of one that cannot be used; the same for the same bytes.
+pub fn made_name(seed: &[u8]) -> String {
+    // 10 bytes are 16 characters of base32.
+    let tail = data_encoding::BASE32_NOPAD.encode(&Sha256::digest(seed)[..10]);
+    format!("{UNNAMED}{tail}")
 }
 
 /// The record number to tell the pile; nothing where it gave none.

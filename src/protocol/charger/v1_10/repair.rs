@@ -1,0 +1,177 @@
+//! Texts of piles that are not UTF-8.
+//!
+//! Some piles write stop reasons or customer names in GBK. Protobuf knows UTF-8 alone and refuses
+//! the whole message for them; but a pile must never be made to forget an order. So in the
+//! messages an order depends on, broken texts are rewritten and the rest stays as it is.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, decode_varint, encode_varint, skip_field,
+};
+
+use super::{code_of, values, wire::MessageId as Id};
+use crate::protocol::charger::apdu::{Apdu, RECEIVED_LIMIT};
+
+/// Largest message that repairing makes, in bytes, unless it was larger before: what a pile could
+/// have sent in its envelope, so that a repaired order is sent on like any other. Only names and
+/// replacement characters make it longer; where they do not fit, broken texts are left empty.
+pub const REPAIRED_LIMIT: usize = RECEIVED_LIMIT - 1024;
+
+/// The fields of a message that are, or contain, texts, by number.
+pub type Shape = &'static [(u32, Part)];
+
+/// A field that is, or contains, texts.
+#[derive(Debug)]
+pub enum Part {
+    /// For people, or for comparing with what the site gave: replacement characters do no harm.
+    Text,
+    /// Tells one order or card from others. What replaces it is made from its bytes, so that
+    /// start and stop still belong together and no two cards become one.
+    Name,
+    /// A message.
+    Inner(Shape),
+}
+
+use Part::{Inner, Name, Text};
+
+const ADDITIONAL: Shape = &[(1, Name)];
+
+const ID_TOKEN: Shape = &[(1, Name), (3, Text), (4, Text), (5, Text), (12, Inner(ADDITIONAL))];
+
+const BILL: Shape = &[(3, Text)];
+
+const COST: Shape = &[(1, Inner(BILL))];
+
+const BOOT: Shape = &[
+    (1, Text),
+    (2, Text),
+    (3, Text),
+    (4, Text),
+    (5, Text),
+    (8, Text),
+    (9, Text),
+    (11, Text),
+    (14, Text),
+    (15, Text),
+    (16, Text),
+    (17, Text),
+    (18, Text),
+];
+
+const AUTHORIZE: Shape = &[(1, Inner(ID_TOKEN)), (2, Text)];
+
+const START: Shape = &[
+    (1, Name),
+    (2, Text),
+    (3, Inner(ID_TOKEN)),
+    (9, Text),
+    (10, Text),
+    (13, Text),
+    (17, Text),
+    (33, Text),
+];
+
+const STOP: Shape = &[
+    (1, Name),
+    (2, Text),
+    (3, Inner(ID_TOKEN)),
+    (7, Inner(COST)),
+    (8, Text),
+    (10, Text),
+    (12, Text),
+    (17, Text),
+    (30, Text),
+];
+
+const WHOLE: Shape = &[
+    (1, Name),
+    (2, Text),
+    (3, Text),
+    (4, Inner(ID_TOKEN)),
+    (11, Text),
+    (13, Inner(COST)),
+    (16, Text),
+    (24, Text),
+    (31, Text),
+    (43, Text),
+];
+
+const PROGRESS: Shape =
+    &[(1, Name), (2, Text), (3, Text), (12, Inner(COST)), (23, Inner(ID_TOKEN)), (28, Text)];
+
+const WARNING: Shape = &[(2, Text), (5, Name), (6, Text), (8, Text), (14, Text)];
+
+/// The messages that are repaired. In any other a broken text is a fault of the sender.
+pub const SHAPES: [(Id, Shape); 7] = [
+    (Id::IdBootNotificationReq, BOOT),
+    (Id::IdAuthorizeReq, AUTHORIZE),
+    (Id::IdStartTransactionReq, START),
+    (Id::IdStopTransactionReq, STOP),
+    (Id::IdTransactionReq, WHOLE),
+    (Id::IdChargingInfoReq, PROGRESS),
+    (Id::IdWarningReq, WARNING),
+];
+
+/// The same with texts in UTF-8; `None` if they were, or if the message is not repaired: it is not
+/// in the table, or cannot be parsed.
+pub fn texts(apdu: &Apdu) -> Option<Apdu> {
+    let (_, shape) = SHAPES.into_iter().find(|(id, _)| code_of(*id) == apdu.code)?;
+    let readable = mend(shape, &apdu.body, readable)?;
+    let mended =
+        if readable.len() <= REPAIRED_LIMIT { readable } else { mend(shape, &apdu.body, empty)? };
+    (mended != apdu.body).then(|| Apdu { body: Bytes::from(mended), ..apdu.clone() })
+}
+
+/// What stands in for a broken text.
+type StandIn = fn(&Part, &[u8]) -> String;
+
+fn readable(part: &Part, broken: &[u8]) -> String {
+    match part {
+        Name => values::made_name(broken),
+        Text | Inner(_) => String::from_utf8_lossy(broken).into_owned(),
+    }
+}
+
+fn empty(_: &Part, _: &[u8]) -> String {
+    String::new()
+}
+
+/// Copies a message field by field, with a stand-in for each broken text; `None` if it cannot be
+/// parsed. It goes no deeper than the table.
+fn mend(shape: Shape, mut rest: &[u8], stand_in: StandIn) -> Option<Vec<u8>> {
+    let mut mended = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        let field = rest;
+        let (tag, kind) = decode_key(&mut rest).ok()?;
+        let is_text =
+            |(number, _): &&(u32, Part)| *number == tag && kind == WireType::LengthDelimited;
+        let Some((_, part)) = shape.iter().find(is_text) else {
+            skip_field(kind, tag, &mut rest, DecodeContext::default()).ok()?;
+            mended.extend_from_slice(&field[..field.len() - rest.len()]);
+            continue;
+        };
+        mended.extend_from_slice(&field[..field.len() - rest.len()]);
+        let value = mend_part(part, delimited(&mut rest)?, stand_in)?;
+        encode_varint(u64::try_from(value.len()).ok()?, &mut mended);
+        mended.extend_from_slice(&value);
+    }
+    Some(mended)
+}
+
+fn mend_part<'a>(part: &Part, value: &'a [u8], stand_in: StandIn) -> Option<Cow<'a, [u8]>> {
+    Some(match part {
+        Inner(shape) => mend(shape, value, stand_in)?.into(),
+        Name | Text if std::str::from_utf8(value).is_ok() => value.into(),
+        Name | Text => stand_in(part, value).into_bytes().into(),
+    })
+}
+
+/// Takes a length and that many bytes.
+fn delimited<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    let (value, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(value)
+}
