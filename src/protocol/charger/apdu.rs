@@ -17,8 +17,9 @@ use crate::domain::wire::{ErrorCode, Revision};
 pub const RECEIVED_LIMIT: usize = 65_536;
 
 /// Largest envelope that is written, in bytes. An order may carry what its start and its stop
-/// carried, each below [`RECEIVED_LIMIT`], so an order that was taken can always be sent on.
-pub const SENT_LIMIT: usize = 2 * RECEIVED_LIMIT;
+/// carried, each below [`RECEIVED_LIMIT`], and the ids and figures of the site, a few hundred
+/// bytes; so an order that was taken can always be sent on.
+pub const SENT_LIMIT: usize = 2 * RECEIVED_LIMIT + 1024;
 
 /// Codes from here on are answers.
 const FIRST_ANSWER: u8 = 0x80;

@@ -25,7 +25,7 @@ use crate::{
         wire::{ErrorCode, Original, Revision},
     },
     protocol::charger::{
-        apdu::{self, Apdu},
+        apdu::{self, Apdu, RECEIVED_LIMIT},
         registration::{registration_answer, registration_request},
         station::{self, Settings},
         topic::Class,
@@ -203,6 +203,26 @@ fn an_order_nothing_is_kept_of_still_carries_its_figures() {
     assert_eq!((whole.connector_id.as_str(), whole.evse_id.as_str()), ("", super::PILE));
     assert_eq!(whole.id_data.unwrap().id, "8812");
     assert_eq!(whole.cost.unwrap().totalcost, 2470);
+}
+
+#[test]
+fn an_order_of_the_largest_start_and_stop_can_be_sent() {
+    let largest = |id: MessageId, body: Vec<u8>| {
+        let code = u8::try_from(i32::from(id)).unwrap();
+        let sealed = apdu::seal_body(code, 1, None, body.clone().into()).unwrap();
+        assert_eq!(sealed.len(), RECEIVED_LIMIT);
+        Some(Original { revision: Revision::V1_10, code, body: body.into() })
+    };
+    // 12 bytes are the envelope, and key and length of the text.
+    let text = "x".repeat(RECEIVED_LIMIT - 12);
+    let start = wire::StartTransactionReq { pin: text.clone(), ..Default::default() };
+    let stop = wire::StopTransactionReq { tac: text, ..Default::default() };
+    let mut order = order();
+    order.start = largest(MessageId::IdStartTransactionReq, start.encode_to_vec());
+    order.ending.as_mut().unwrap().original =
+        largest(MessageId::IdStopTransactionReq, stop.encode_to_vec());
+    let payload = station::freeze_transaction(&order, &settings());
+    assert!(told(1, UplinkMessage::Transaction { payload }).1.len() > 2 * RECEIVED_LIMIT);
 }
 
 #[test]
