@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
+mod demo;
 mod run;
 mod sim;
 
@@ -72,6 +73,8 @@ enum Command {
     /// A simulated peer, for a bench or a lab
     #[command(subcommand)]
     Sim(Box<sim::Peer>),
+    /// A whole site in one process, with outages and a verdict; needs no config
+    Demo(demo::Arguments),
 }
 
 /// Runs the program with the given arguments, the program's own name first.
@@ -85,6 +88,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run => run::run(common),
         Command::Check => check::run(common),
         Command::Sim(peer) => sim::run(&peer),
+        Command::Demo(arguments) => demo::run(&arguments),
     };
     exit.into()
 }

@@ -34,7 +34,7 @@ use crate::{
     broker::{Doors, DoorsConfig},
     clock::Clock,
     ledger::{Ledger, LedgerError, Opening, Options},
-    site::Input,
+    site::{Input, snapshot::Snapshot},
     status::{self, Access, router},
     uplink::{self, Accounts, Counters, Link, Login, Outbox},
 };
@@ -105,7 +105,7 @@ fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// A started controller.
-struct Running {
+pub struct Running {
     rooms: Rooms,
     doors: Doors,
     pulse: Arc<Pulse>,
@@ -117,7 +117,12 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &Config) -> anyhow::Result<Self> {
+    /// Starts every room on the runtime it is called in.
+    ///
+    /// # Errors
+    ///
+    /// If a room cannot start.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = &config.site.data_dir;
         let clock = Arc::new(Clock::open(data_dir));
         let credentials: Arc<dyn Accounts> =
@@ -251,21 +256,38 @@ impl Running {
                     }
                     Signal::Reload => reload(file, level),
                 },
-                Ended { room, end } = self.rooms.next() => {
-                    let why = end.err().unwrap_or_else(|| anyhow!("ended by itself"));
-                    return Err(why.context(format!("room broken: {room}")));
-                }
-                end = &mut self.heart => return Err(match end {
-                    Ok(Err(error)) => anyhow!(error),
-                    Ok(Ok(())) => anyhow!("the heart ended by itself"),
-                    Err(_) => anyhow!("the heart panicked"),
-                }),
+                broken = self.broken() => return Err(broken),
             }
         }
     }
 
+    /// Returns when a room has broken, with why. Cancel safe.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        tokio::select! {
+            Ended { room, end } = self.rooms.next() => {
+                let why = end.err().unwrap_or_else(|| anyhow!("ended by itself"));
+                why.context(format!("room broken: {room}"))
+            }
+            end = &mut self.heart => match end {
+                Ok(Err(error)) => anyhow!(error),
+                Ok(Ok(())) => anyhow!("the heart ended by itself"),
+                Err(_) => anyhow!("the heart panicked"),
+            },
+        }
+    }
+
+    /// The site as it was a moment ago; `None` before its first turn.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.pulse.snapshot()
+    }
+
     /// Stops intake, delivers for a moment, then lets the heart finish.
-    async fn stop(mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If the heart did not end well.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         // A slow phase must not eat the time of the next one.
         if tokio::time::timeout(DOORS_BUDGET, self.doors.shutdown()).await.is_err() {
             warn!("the doors do not close in time");

@@ -1,0 +1,268 @@
+//! `demo`: a whole site in one process, with a cloud, piles and outages, and a verdict.
+
+mod place;
+mod story;
+mod verdict;
+mod view;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+
+use self::{
+    place::Place,
+    story::{Act, PILES, PLUGS, story},
+    verdict::Verdict,
+    view::View,
+};
+use super::Exit;
+use crate::{
+    clock::Clock,
+    domain::{id::PileCode, time::Mono},
+    ledger,
+    peers::{
+        backend::{Account, Backend, BackendConfig, Faults},
+        handle::{self, Handle},
+        hosted::Hosted,
+        line::{Line, Weather},
+        mqtt::{self, Broker},
+        pile::{AnsweredOrder, Memory, Pile, PileConfig, PileNews, Timing},
+    },
+    service::supervisor::Running,
+};
+
+/// How often the stage is looked at.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// Time after the story for everything to settle; enough for a repetition after silence.
+const SETTLING_MS: u64 = 60_000;
+
+/// How much faster than a real pile a simulated one charges.
+const SPEED: u32 = 400;
+
+/// How long a pile stays dark after its power failed.
+const DARK_MS: u64 = 1_500;
+
+/// A backend takes its time over an answer, in ms: enough for an outage to hit a replay.
+const CLOUD_DELAY_MS: (u64, u64) = (120, 400);
+
+/// Between heartbeats in a demo, in s.
+const HEARTBEAT_S: i32 = 5;
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Length of the story
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(story::SHORTEST_S..=story::LONGEST_S))]
+    seconds: u64,
+    /// The same story for the same seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Plays the demo.
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let played = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            let verdict = runtime.block_on(play(arguments));
+            runtime.shutdown_background();
+            verdict
+        });
+    match played {
+        Ok(verdict) => {
+            println!("{verdict}");
+            if verdict.is_good() { Exit::Done } else { Exit::Failed }
+        }
+        Err(error) => {
+            eprintln!("the demo failed: {error:#}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn play(arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let clock = Arc::new(Clock::passing());
+    let mut stage = Stage::build(arguments, &clock).await?;
+    let view = View::new(Duration::from_secs(arguments.seconds));
+    view.event(Mono(0), "three piles, two connectors each; the cloud is on line");
+    let begin = clock.mono();
+    let since = || Mono(clock.mono().since_ms(begin));
+    for (at, act) in story(arguments.seed, arguments.seconds) {
+        while since() < at {
+            stage.beat(&view, since()).await?;
+        }
+        if let Some(words) = view::words(&act) {
+            view.event(since(), &words);
+        }
+        stage.perform(&act);
+    }
+    let end = Mono(arguments.seconds * 1000);
+    while since() < end || (!stage.is_at_rest() && since() < end.plus_ms(SETTLING_MS)) {
+        stage.beat(&view, since()).await?;
+    }
+    view.finish();
+    stage.judge().await
+}
+
+/// Everything that plays.
+struct Stage {
+    place: Place,
+    site: Running,
+    line: Line,
+    cloud: Handle<Backend>,
+    piles: Vec<(PileCode, Handle<Pile>)>,
+    answered: Vec<(PileCode, AnsweredOrder)>,
+    /// Cloud, line and piles; dropped with the stage.
+    players: JoinSet<anyhow::Error>,
+}
+
+impl Stage {
+    async fn build(arguments: &Arguments, clock: &Arc<Clock>) -> anyhow::Result<Self> {
+        let tell: handle::Clock = {
+            let clock = Arc::clone(clock);
+            Arc::new(move || clock.now())
+        };
+        let mut players = JoinSet::new();
+        let cloud = Handle::new(backend(arguments.seed), Arc::clone(&tell));
+        let default = Account {
+            device: place::DEFAULT_USER.to_owned(),
+            password: place::PASSWORD.to_owned(),
+        };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let hosted = Hosted::bind(listen, cloud.clone(), default).await?;
+        let (line, forward) = Line::to(hosted.address()).await?;
+        players.spawn(async {
+            match hosted.run().await {
+                Err(error) => error.into(),
+                Ok(()) => anyhow::anyhow!("the cloud ended by itself"),
+            }
+        });
+        players.spawn(async {
+            forward.run().await;
+            anyhow::anyhow!("the line ended by itself")
+        });
+        let place = Place::make(line.address())?;
+        let site = Running::start(&place.config).await?;
+        let mut piles = Vec::new();
+        for index in 0..PILES {
+            let code = place::pile_code(index)?;
+            let pile = Handle::new(pile(index, code, arguments.seed), Arc::clone(&tell));
+            piles.push((code, pile.clone()));
+            let mut broker = Broker::plain("127.0.0.1", place.config.broker.listen.port());
+            broker.back_off_ms = (200, 1_000);
+            players.spawn(async {
+                mqtt::run(pile, broker).await;
+                anyhow::anyhow!("a pile ended by itself")
+            });
+        }
+        Ok(Self { place, site, line, cloud, piles, answered: Vec::new(), players })
+    }
+
+    /// Lets time pass; what the piles tell goes into their books.
+    async fn beat(&mut self, view: &View, at: Mono) -> anyhow::Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(BEAT) => {}
+            broken = self.site.broken() => return Err(broken),
+            Some(ended) = self.players.join_next() => {
+                return Err(ended.unwrap_or_else(anyhow::Error::from));
+            }
+        }
+        self.note();
+        if let Some(snapshot) = self.site.snapshot() {
+            view.show(at, &snapshot);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self) {
+        for (code, pile) in &self.piles {
+            for news in pile.news().try_iter() {
+                if let PileNews::OrderAnswered(order) = news {
+                    self.answered.push((*code, order));
+                }
+            }
+        }
+    }
+
+    fn perform(&self, act: &Act) {
+        let pile = |index: &usize| &self.piles[*index].1;
+        match act {
+            // A pile that is busy or dark takes no card, as in life.
+            Act::Card { pile: index, plug, card } => {
+                pile(index).with(|pile, now| pile.start(*plug, card, now));
+            }
+            Act::Stop { pile: index, plug } => {
+                pile(index).with(|pile, now| pile.stop(*plug, now));
+            }
+            Act::Cut { .. } => self.line.set(Weather::Cut),
+            Act::Heal => self.line.set(Weather::Good),
+            Act::Repeat { pile: index } => {
+                pile(index).with(|pile, now| pile.repeat_last_order(now));
+            }
+            Act::Dispute { pile: index } => {
+                pile(index).with(|pile, now| pile.dispute_last_order(now));
+            }
+            Act::PowerCut { pile: index } => {
+                pile(index).with(|pile, now| pile.power_cut(DARK_MS, Memory::Lost, now));
+            }
+        }
+    }
+
+    /// Nothing runs, nothing is owed, and no pile waits for an answer.
+    fn is_at_rest(&self) -> bool {
+        let quiet = |snapshot: Arc<crate::site::snapshot::Snapshot>| {
+            snapshot.open.is_empty() && snapshot.unsettled == 0
+        };
+        let piles_wait =
+            self.piles.iter().any(|(_, pile)| pile.with(|pile, _| pile.store().unanswered() > 0));
+        self.site.snapshot().is_some_and(quiet) && !piles_wait
+    }
+
+    /// Stops the site in order and compares the books.
+    async fn judge(mut self) -> anyhow::Result<Verdict> {
+        self.note();
+        let books = self.cloud.with(|cloud, _| cloud.books().clone());
+        self.site.stop().await.context("the site did not stop in order")?;
+        let reader = ledger::open_copy(&self.place.config.site.data_dir)
+            .context("cannot read the ledger")?;
+        let mut orders = Vec::new();
+        reader.export(&ledger::Filter::default(), |order| {
+            orders.push(order.clone());
+            Ok::<(), ledger::LedgerError>(())
+        })?;
+        Ok(Verdict::of(&self.answered, &orders, &books))
+    }
+}
+
+fn backend(seed: u64) -> Backend {
+    let mut config = BackendConfig::new(seed);
+    config.interval_s = HEARTBEAT_S;
+    config.registration_code = place::REGISTRATION_CODE.to_owned();
+    let mut backend = Backend::new(config);
+    backend.faults = Faults { delay_ms: Some(CLOUD_DELAY_MS), ..Faults::default() };
+    backend
+}
+
+fn pile(index: usize, code: PileCode, seed: u64) -> Pile {
+    let serial = place::pile_serial(index);
+    let own = seed.wrapping_add(u64::try_from(index).unwrap_or(0));
+    let mut config = PileConfig::new(code.as_str(), &serial, place::PASSWORD, own);
+    config.connectors = PLUGS;
+    config.speed = SPEED;
+    config.timing = Timing {
+        answer_ms: 2_000,
+        boot_retry_ms: 1_000,
+        info_ms: 500,
+        telemetry_ms: 2_000,
+        plug_ms: 200,
+    };
+    Pile::new(config)
+}

@@ -1,0 +1,147 @@
+//! The demo's place: a directory of its own with config and secrets, gone afterwards.
+
+use std::{
+    fs,
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow};
+
+use super::story::{PILES, PLUGS};
+use crate::{domain::id::PileCode, service::config::Config};
+
+/// Every password of a demo; its doors are on loopback and gone in a minute.
+pub const PASSWORD: &str = "demo";
+
+/// The account the site registers with.
+pub const DEFAULT_USER: &str = "default";
+
+/// The code it registers with.
+pub const REGISTRATION_CODE: &str = "DEMO-CODE";
+
+/// Code of a pile.
+///
+/// # Errors
+///
+/// Never for the piles of a demo.
+pub fn pile_code(index: usize) -> anyhow::Result<PileCode> {
+    Ok(PileCode::new(&format!("31011500120{:05}", index + 1))?)
+}
+
+/// Serial of a pile.
+pub fn pile_serial(index: usize) -> String {
+    format!("DEMOPILE{:03}", index + 1)
+}
+
+/// Directory and config.
+pub struct Place {
+    dir: PathBuf,
+    /// As read from the directory's `site.toml`.
+    pub config: Config,
+}
+
+impl Place {
+    /// Makes the directory and reads the config back, as a controller does.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn make(cloud: SocketAddr) -> anyhow::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("sitepilot-demo-{}", std::process::id()));
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.with_context(|| format!("cannot make a directory: {}", dir.display()))?;
+        let file = dir.join("site.toml");
+        let written = write(&dir.join("password"), PASSWORD)
+            .and_then(|()| write(&dir.join("code"), REGISTRATION_CODE))
+            .and_then(|()| write(&file, &toml(&dir, free_port()?, cloud)));
+        let config = written.and_then(|()| {
+            Config::load(&file).map_err(|faults| anyhow!("the demo's own config: {faults:?}"))
+        });
+        match config {
+            Ok(config) => Ok(Self { dir, config }),
+            Err(error) => {
+                remove(&dir);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        remove(&self.dir);
+    }
+}
+
+fn remove(dir: &Path) {
+    if let Err(error) = fs::remove_dir_all(dir) {
+        eprintln!("cannot remove {}: {error}", dir.display());
+    }
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(file)?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
+/// Nobody else takes it in the moment until the doors bind it, short of bad luck.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn toml(dir: &Path, port: u16, cloud: SocketAddr) -> String {
+    let dir = dir.display();
+    let mut text = format!(
+        r#"
+[site]
+code = "3101150012"
+name = "Demo"
+timezone = "Asia/Shanghai"
+data_dir = "{dir}/data"
+interrupted_grace_s = 5
+
+[broker]
+listen = "127.0.0.1:{port}"
+
+[control]
+socket = "{dir}/control.sock"
+
+[[uplink]]
+name = "cloud"
+kind = "charger"
+revision = "1.10"
+url = "mqtt://{cloud}"
+part_number = "SITEPILOT-DEMO"
+serial = "DEMO-1"
+vendor = "ACME"
+registration_code_file = "{dir}/code"
+username = "{DEFAULT_USER}"
+password_file = "{dir}/password"
+primary = true
+answer_timeout_ms = 1500
+"#
+    );
+    for index in 0..PILES {
+        let first = index * usize::from(PLUGS);
+        let connectors: Vec<usize> = (first + 1..=first + usize::from(PLUGS)).collect();
+        text += &format!(
+            r#"
+[[pile]]
+code = "31011500120{:05}"
+serial = "{}"
+revision = "1.10"
+kind = "dc"
+connectors = {connectors:?}
+password_file = "{dir}/password"
+"#,
+            index + 1,
+            pile_serial(index),
+        );
+    }
+    text
+}

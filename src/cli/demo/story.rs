@@ -1,0 +1,176 @@
+//! What happens in a demo: the same story for the same seed.
+
+use crate::domain::time::Mono;
+
+/// Piles of the demo, with two connectors each.
+pub const PILES: usize = 3;
+
+/// Connectors of each pile.
+pub const PLUGS: u16 = 2;
+
+/// The pile whose power fails in mid-order, and its connector that then charges alone.
+const CUT_PILE: usize = PILES - 1;
+
+/// Time at the end in which nothing new happens, so that everything can settle.
+const QUIET_MS: u64 = 9_000;
+
+/// Shortest demo whose story has room for everything.
+pub const SHORTEST_S: u64 = 20;
+
+/// Longest demo: an hour.
+pub const LONGEST_S: u64 = 3_600;
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A card is held before a connector.
+    Card {
+        /// Index of the pile.
+        pile: usize,
+        /// The pile's own number of the connector.
+        plug: u16,
+        /// The card.
+        card: String,
+    },
+    /// The user stops charging.
+    Stop {
+        /// Index of the pile.
+        pile: usize,
+        /// The pile's own number of the connector.
+        plug: u16,
+    },
+    /// The link to the cloud breaks.
+    Cut {
+        /// In the middle of a replay.
+        in_replay: bool,
+    },
+    /// The link to the cloud is back.
+    Heal,
+    /// A pile sends an order again that was answered.
+    Repeat {
+        /// Index of the pile.
+        pile: usize,
+    },
+    /// A pile sends an order again with other figures.
+    Dispute {
+        /// Index of the pile.
+        pile: usize,
+    },
+    /// A pile's power fails in mid-order, and its memory with it.
+    PowerCut {
+        /// Index of the pile.
+        pile: usize,
+    },
+}
+
+/// The acts in the order of their time.
+#[must_use]
+pub fn story(seed: u64, seconds: u64) -> Vec<(Mono, Act)> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let end_ms = seconds.clamp(SHORTEST_S, LONGEST_S) * 1000 - QUIET_MS;
+    let mut acts = Vec::new();
+    for pile in 0..PILES {
+        for plug in 1..=PLUGS {
+            sessions(&mut acts, &mut rng, (pile, plug), end_ms);
+        }
+    }
+    outages(&mut acts, &mut rng, end_ms);
+    acts.push((Mono(end_ms * 7 / 10), Act::Repeat { pile: 0 }));
+    acts.push((Mono(end_ms * 8 / 10), Act::Dispute { pile: 1 }));
+    acts.push((Mono(end_ms / 2), Act::PowerCut { pile: CUT_PILE }));
+    acts.sort_by_key(|(at, _)| *at);
+    acts
+}
+
+fn sessions(
+    acts: &mut Vec<(Mono, Act)>,
+    rng: &mut fastrand::Rng,
+    (pile, plug): (usize, u16),
+    end_ms: u64,
+) {
+    let cut_ms = end_ms / 2;
+    let mut at = 2_000 + rng.u64(0..1_500);
+    // The first time round every card is used, while the cloud is there to accept it.
+    let mut card = Some(own_card(pile, plug));
+    loop {
+        let charge = rng.u64(1_500..5_000);
+        // When the power fails, one connector charges and the other is free: one order is lost
+        // out of the pile's memory, no more.
+        let around_cut = pile == CUT_PILE && at < cut_ms + 2_500 && at + charge + 3_500 > cut_ms;
+        if around_cut {
+            if plug == 1 {
+                let card = own_card(pile, plug);
+                acts.push((Mono(cut_ms - 2_500), Act::Card { pile, plug, card }));
+            }
+            at = cut_ms + 3_000 + rng.u64(0..1_000);
+            continue;
+        }
+        if at + charge >= end_ms {
+            return;
+        }
+        let card = card.take().unwrap_or_else(|| any_card(rng));
+        acts.push((Mono(at), Act::Card { pile, plug, card }));
+        acts.push((Mono(at + charge), Act::Stop { pile, plug }));
+        at += charge + rng.u64(600..1_800);
+    }
+}
+
+fn own_card(pile: usize, plug: u16) -> String {
+    format!("88{:02}", pile * usize::from(PLUGS) + usize::from(plug))
+}
+
+fn any_card(rng: &mut fastrand::Rng) -> String {
+    own_card(rng.usize(0..PILES), rng.u16(1..=PLUGS))
+}
+
+fn outages(acts: &mut Vec<(Mono, Act)>, rng: &mut fastrand::Rng, end_ms: u64) {
+    let mut at = 6_000 + rng.u64(0..1_000);
+    let mut number = 0;
+    while at + 3_000 < end_ms {
+        let length = rng.u64(2_000..5_000).min(end_ms - at);
+        acts.push((Mono(at), Act::Cut { in_replay: false }));
+        acts.push((Mono(at + length), Act::Heal));
+        at += length;
+        number += 1;
+        if number == 2 {
+            // Long enough for the boot, too short for the answers to a whole backlog.
+            acts.push((Mono(at + 900), Act::Cut { in_replay: true }));
+            acts.push((Mono(at + 2_400), Act::Heal));
+            at += 2_400;
+        }
+        at += rng.u64(4_000..9_000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_tells_the_same_story() {
+        assert_eq!(story(7, 60), story(7, 60));
+        assert_ne!(story(7, 60), story(8, 60));
+    }
+
+    #[test]
+    fn every_story_has_what_a_demo_promises() {
+        for seed in 0..200 {
+            for seconds in [SHORTEST_S, 60] {
+                let acts = story(seed, seconds);
+                let count =
+                    |wanted: fn(&Act) -> bool| acts.iter().filter(|(_, act)| wanted(act)).count();
+                assert!(count(|act| matches!(act, Act::Card { .. })) >= 6, "seed {seed}");
+                assert!(count(|act| matches!(act, Act::Cut { .. })) >= 1, "seed {seed}");
+                assert_eq!(count(|act| matches!(act, Act::Repeat { .. })), 1);
+                assert_eq!(count(|act| matches!(act, Act::Dispute { .. })), 1);
+                assert_eq!(count(|act| matches!(act, Act::PowerCut { .. })), 1);
+                if seconds == 60 {
+                    let in_replay = count(|act| matches!(act, Act::Cut { in_replay: true }));
+                    assert_eq!(in_replay, 1, "seed {seed}");
+                }
+                let cuts = count(|act| matches!(act, Act::Cut { .. }));
+                assert_eq!(cuts, count(|act| matches!(act, Act::Heal)), "every cut heals");
+            }
+        }
+    }
+}

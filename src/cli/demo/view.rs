@@ -1,0 +1,92 @@
+//! What the audience of a demo sees.
+
+use std::{io::IsTerminal, time::Duration};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::story::Act;
+use crate::{domain::time::Mono, site::snapshot::Snapshot};
+
+/// A live view on a terminal; lines of events elsewhere.
+pub struct View {
+    bars: Option<(MultiProgress, ProgressBar, ProgressBar)>,
+}
+
+impl View {
+    /// A view of a demo of this length.
+    #[must_use]
+    pub fn new(length: Duration) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { bars: None };
+        }
+        let bars = MultiProgress::new();
+        let time =
+            bars.add(ProgressBar::new(u64::try_from(length.as_millis()).unwrap_or(u64::MAX)));
+        time.set_style(style("{bar:40.cyan} {percent:>3} %  {msg}"));
+        let orders = bars.add(ProgressBar::new(0));
+        orders.set_style(style("{bar:40.green} {pos}/{len} orders settled  {msg}"));
+        Self { bars: Some((bars, time, orders)) }
+    }
+
+    /// Something happened.
+    pub fn event(&self, at: Mono, text: &str) {
+        let line = format!("{:>5}.{} s  {text}", at.0 / 1000, at.0 % 1000 / 100);
+        match &self.bars {
+            // A terminal that went away does not stop the demo.
+            Some((bars, ..)) => drop(bars.println(line)),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// The site as it is now.
+    pub fn show(&self, at: Mono, snapshot: &Snapshot) {
+        let Some((_, time, orders)) = &self.bars else { return };
+        let Some(uplink) = snapshot.uplinks.first() else { return };
+        time.set_position(at.0);
+        time.set_message(format!(
+            "cloud {:<8} piles {}/{}  charging {}",
+            uplink.state,
+            snapshot.piles.iter().filter(|pile| pile.is_connected).count(),
+            snapshot.piles.len(),
+            snapshot.open.len(),
+        ));
+        let ended = snapshot.orders.saturating_sub(u64::try_from(snapshot.open.len()).unwrap_or(0));
+        orders.set_length(ended);
+        orders.set_position(ended.saturating_sub(snapshot.unsettled));
+        let eta = uplink.eta_s.map(|s| format!(", {s} s to go")).unwrap_or_default();
+        orders.set_message(format!("owed {}{eta}", uplink.backlog));
+    }
+
+    /// The demo is over.
+    pub fn finish(&self) {
+        if let Some((_, time, orders)) = &self.bars {
+            time.finish();
+            orders.finish();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
+}
+
+/// An act in words; `None`: too frequent to tell.
+#[must_use]
+pub fn words(act: &Act) -> Option<String> {
+    let pile = |index: &usize| char::from(b'A' + u8::try_from(*index).unwrap_or(25));
+    Some(match act {
+        Act::Card { .. } | Act::Stop { .. } => return None,
+        Act::Cut { in_replay: false } => "the link to the cloud breaks".to_owned(),
+        Act::Cut { in_replay: true } => "the link breaks again, in mid-replay".to_owned(),
+        Act::Heal => "the link is back".to_owned(),
+        Act::Repeat { pile: index } => format!("pile {} sends an order again", pile(index)),
+        Act::Dispute { pile: index } => {
+            format!("pile {} sends an order again, with other figures", pile(index))
+        }
+        Act::PowerCut { pile: index } => {
+            format!("pile {} loses power in mid-order, and its memory", pile(index))
+        }
+    })
+}
