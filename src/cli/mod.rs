@@ -5,9 +5,18 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
+mod client;
+mod decode;
 mod demo;
+mod orders;
 mod run;
 mod sim;
+mod status;
+mod table;
+
+use client::Client;
+
+use crate::service::config::{ConfigError, Paths};
 
 /// How a command ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +43,43 @@ impl From<Exit> for ExitCode {
             Exit::NotRunning => 69,
             Exit::Config => 78,
         })
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+enum Failure {
+    Usage(String),
+    NotRunning(PathBuf),
+    Config(ConfigError),
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Failure {
+    /// Tells it.
+    fn tell(&self) -> Exit {
+        match self {
+            Self::Usage(text) => {
+                eprintln!("{text}");
+                Exit::Usage
+            }
+            Self::NotRunning(socket) => {
+                eprintln!("the controller is not running: nobody at {}", socket.display());
+                eprintln!("hint: systemctl start sitepilot");
+                Exit::NotRunning
+            }
+            Self::Config(faults) => check::tell(faults),
+            Self::Other(error) => {
+                eprintln!("{error:#}");
+                Exit::Failed
+            }
+        }
     }
 }
 
@@ -64,12 +110,37 @@ pub(crate) struct Common {
     pub(crate) json: bool,
 }
 
+impl Common {
+    fn paths(&self) -> Result<Paths, Failure> {
+        Paths::load(&self.config).map_err(Failure::Config)
+    }
+
+    /// The running controller.
+    fn running(&self) -> Result<Client, Failure> {
+        let socket = self.paths()?.socket;
+        Client::connect(&socket)?.ok_or(Failure::NotRunning(socket))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The controller
     Run,
     /// Check a config and what it points to
     Check,
+    /// The whole site, from the running controller
+    Status,
+    /// The ledger
+    #[command(subcommand)]
+    Orders(orders::Orders),
+    /// The piles
+    #[command(subcommand)]
+    Piles(status::Piles),
+    /// The uplinks
+    #[command(subcommand)]
+    Uplinks(status::Uplinks),
+    /// Any frame, readable
+    Decode(decode::Arguments),
     /// A simulated peer, for a bench or a lab
     #[command(subcommand)]
     Sim(Box<sim::Peer>),
@@ -84,13 +155,18 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     let common = &arguments.common;
-    let exit = match arguments.command {
-        Command::Run => run::run(common),
-        Command::Check => check::run(common),
-        Command::Sim(peer) => sim::run(&peer),
-        Command::Demo(arguments) => demo::run(&arguments),
+    let done = match arguments.command {
+        Command::Run => Ok(run::run(common)),
+        Command::Check => Ok(check::run(common)),
+        Command::Status => status::run(common),
+        Command::Orders(command) => orders::run(common, &command),
+        Command::Piles(command) => status::piles(common, &command),
+        Command::Uplinks(command) => status::uplinks(common, &command),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Sim(peer) => Ok(sim::run(&peer)),
+        Command::Demo(arguments) => Ok(demo::run(&arguments)),
     };
-    exit.into()
+    done.unwrap_or_else(|failure| failure.tell()).into()
 }
 
 /// Help is data; anything else is wrong usage.

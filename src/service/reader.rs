@@ -5,8 +5,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     domain::{id::OrderId, order::Order},
-    ledger::{Filter, LedgerError, Reader},
+    ledger::{Filter, LedgerError, Reader, Verdict},
     site::{Input, command::Query},
+    status::Verified,
 };
 
 /// Questions that may wait: the site asks one at a time for each uplink, and once for every
@@ -54,6 +55,23 @@ pub enum Page {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<Option<Order>, LedgerError>>,
     },
+    /// A check of the journal.
+    Verify {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Verdict, LedgerError>>,
+    },
+}
+
+/// What a check of the journal found, for people and scripts.
+#[must_use]
+pub fn verified(verdict: &Verdict) -> Verified {
+    Verified {
+        rows: verdict.rows,
+        orders: verdict.orders,
+        anchor: verdict.anchor.to_string(),
+        head: verdict.head.to_string(),
+        bad: verdict.bad.as_ref().map(|(row, what)| format!("row {row}: {what}")),
+    }
 }
 
 /// Answers pages until nobody asks any more.
@@ -66,6 +84,9 @@ pub fn answer_pages(reader: &Reader, pages: &flume::Receiver<Page>) {
             }
             Page::One { id, answer } => {
                 let _ = answer.send(reader.order(&id));
+            }
+            Page::Verify { answer } => {
+                let _ = answer.send(reader.verify());
             }
         }
     }

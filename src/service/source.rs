@@ -12,7 +12,11 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    config::Config, gate::GateCounters, heart::Pulse, outside::Tickets, reader::Page,
+    config::Config,
+    gate::GateCounters,
+    heart::Pulse,
+    outside::Tickets,
+    reader::{Page, verified},
     watchdog::Watch,
 };
 use crate::{
@@ -25,7 +29,9 @@ use crate::{
     },
     ledger::{self, Filter, LedgerError},
     site::{Input, snapshot::Snapshot},
-    status::{Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts},
+    status::{
+        Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts, Verified,
+    },
     uplink::Counters,
 };
 
@@ -162,6 +168,13 @@ impl Source for Desk {
         let (answer, receiver) = oneshot::channel();
         let sent = self.pages.try_send(Page::One { id, answer });
         page(sent.is_ok(), receiver)
+    }
+
+    fn verify(&self) -> Answer<Verified> {
+        let (answer, receiver) = oneshot::channel();
+        let sent = self.pages.try_send(Page::Verify { answer });
+        let verdict = page(sent.is_ok(), receiver);
+        Box::pin(async move { Ok(verified(&verdict.await?)) })
     }
 
     fn operate(&self, request: OperatorRequest) -> Answer<String> {

@@ -9,8 +9,7 @@ mod routes;
 mod source;
 pub mod view;
 
-#[cfg(test)]
-mod tests;
-
 pub use routes::{Access, Pages, router, serve};
-pub use source::{Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts};
+pub use source::{
+    Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts, Verified,
+};

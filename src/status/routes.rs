@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     html, metrics,
-    source::{Answer, OrdersQuery, Source, Trouble},
+    source::{Answer, OrdersQuery, Source, Trouble, Verified},
     view::{OrderView, StatusView, piles},
 };
 use crate::domain::{
@@ -44,8 +44,8 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The ledger may be read over slow flash, and an operator's wish waits for a commit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Taking over a whole ledger is a commit per batch of orders.
-const IMPORT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Reading a whole ledger on slow flash; taking one over is a commit per batch of orders.
+const LONG_TIMEOUT: Duration = Duration::from_secs(3600);
 
 type Shared = Arc<dyn Source>;
 
@@ -64,6 +64,7 @@ pub fn router(source: Shared, access: Access) -> Router {
         Access::Control => read
             .route("/api/v1/orders/{id}/retry", post(retry))
             .route("/api/v1/orders/import", post(import))
+            .route("/api/v1/ledger/verify", get(verify))
             .route("/api/v1/uplinks/{name}/retire", post(retire)),
     };
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(source)
@@ -208,11 +209,15 @@ struct OtherLedger {
     file: PathBuf,
 }
 
+async fn verify(State(source): State<Shared>) -> Result<Json<Verified>, Problem> {
+    Ok(Json(within(LONG_TIMEOUT, source.verify()).await?))
+}
+
 async fn import(
     State(source): State<Shared>,
     Json(other): Json<OtherLedger>,
 ) -> Result<Done, Problem> {
-    Ok(done("imported", within(IMPORT_TIMEOUT, source.import(other.file)).await?))
+    Ok(done("imported", within(LONG_TIMEOUT, source.import(other.file)).await?))
 }
 
 /// The paths, ready to be served.

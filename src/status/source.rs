@@ -44,11 +44,29 @@ pub trait Source: Send + Sync + 'static {
     /// One order.
     fn order(&self, id: OrderId) -> Answer<Option<Order>>;
 
+    /// Checks the ledger's journal; takes a while.
+    fn verify(&self) -> Answer<Verified>;
+
     /// Carries out what an operator wants; what was done, for people.
     fn operate(&self, request: OperatorRequest) -> Answer<String>;
 
     /// Takes over the orders of another ledger; how many.
     fn import(&self, file: PathBuf) -> Answer<u64>;
+}
+
+/// What a check of the ledger's journal found.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Verified {
+    /// Rows whose chain was followed.
+    pub rows: u64,
+    /// Orders that were compared with the journal.
+    pub orders: u64,
+    /// Number and hash of the row before the first one.
+    pub anchor: String,
+    /// Number and hash of the last row.
+    pub head: String,
+    /// What is wrong; `None` if all is well.
+    pub bad: Option<String>,
 }
 
 /// Which orders.

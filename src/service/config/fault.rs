@@ -67,6 +67,11 @@ impl<'a> Faults<'a> {
         });
     }
 
+    pub(super) fn add_syntax(&mut self, error: &toml::de::Error) {
+        let at = Place { key: String::new(), span: error.span() };
+        self.add(&at, format!("is not TOML: {}", error.message().trim_end()), "");
+    }
+
     fn line(&self, span: &Range<usize>) -> usize {
         let end = span.start.min(self.text.len());
         self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1

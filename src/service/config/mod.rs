@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 mod fault;
 mod later;
+mod paths;
 mod pile;
 mod reader;
 mod secret;
@@ -19,6 +20,7 @@ mod uplink;
 mod tests;
 
 pub use fault::{ConfigError, Fault};
+pub use paths::Paths;
 pub use pile::Pile;
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
@@ -72,8 +74,7 @@ impl Config {
         let (document, errors) = DeTable::parse_recoverable(text);
         let mut faults = Faults::new(path, text);
         for error in &errors {
-            let at = fault::Place { key: String::new(), span: error.span() };
-            faults.add(&at, format!("is not TOML: {}", error.message().trim_end()), "");
+            faults.add_syntax(error);
         }
         let config = if errors.is_empty() {
             read_root(Section::root(document.get_ref()), &mut faults)

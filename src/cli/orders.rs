@@ -1,0 +1,361 @@
+//! `orders`: through the running controller, or from a copy of a stopped one's file.
+
+use std::{collections::VecDeque, path::PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use serde_json::{Value, json};
+
+use super::{
+    Common, Exit, Failure,
+    client::Client,
+    table::{self, cell, print, table},
+};
+use crate::{
+    domain::{
+        id::{OrderId, OrderSeq, PileCode},
+        order::OrderState,
+    },
+    ledger::{self, Filter, LedgerError, Reader},
+    service::{config::Paths, reader::verified},
+    status::view::OrderView,
+};
+
+/// `orders`
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Orders {
+    /// Newest first
+    List(List),
+    /// One order with all that is known of it
+    Show {
+        /// Its id
+        #[arg(value_parser = order_id)]
+        id: OrderId,
+    },
+    /// All orders, newest first
+    Export {
+        /// How
+        #[arg(long, value_enum)]
+        format: Format,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Send an order again that a backend has refused
+    Retry {
+        /// Its id
+        #[arg(value_parser = order_id)]
+        id: OrderId,
+    },
+    /// Take over the orders of another ledger, such as one that was set aside
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Check the journal's chain, and the orders against it
+    Verify,
+}
+
+/// Which orders, and how many.
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    which: Which,
+    /// At most that many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+}
+
+/// Which orders.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// authorised, charging, stopping, interrupted, recorded or settled
+    #[arg(long, value_parser = order_state)]
+    state: Option<OrderState>,
+    /// Code of a pile
+    #[arg(long, value_parser = pile_code)]
+    pile: Option<PileCode>,
+    /// Begun at or after, such as 2026-11-20 or 2026-11-20T08:00:00+08:00
+    #[arg(long)]
+    since: Option<String>,
+}
+
+/// How orders are exported.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Comma separated, with a heading
+    Csv,
+    /// One JSON document a line
+    Jsonl,
+}
+
+fn order_id(text: &str) -> Result<OrderId, String> {
+    OrderId::new(text).map_err(|error| error.to_string())
+}
+
+fn pile_code(text: &str) -> Result<PileCode, String> {
+    PileCode::new(text).map_err(|error| error.to_string())
+}
+
+fn order_state(text: &str) -> Result<OrderState, String> {
+    OrderState::from_name(text).ok_or_else(|| "no such state".to_owned())
+}
+
+/// Orders on one page of the controller.
+const PAGE: u16 = 1000;
+
+impl Which {
+    fn filter(&self, paths: &Paths) -> Result<Filter, Failure> {
+        let since_s = self.since.as_deref().map(|text| {
+            let time: Result<jiff::Timestamp, _> = text.parse();
+            let time = time.or_else(|_| {
+                let day: jiff::civil::Date = text.parse()?;
+                Ok(day.to_zoned(paths.zone.clone())?.timestamp())
+            });
+            time.map(jiff::Timestamp::as_second)
+                .map_err(|_: jiff::Error| Failure::Usage(format!("not a time: {text}")))
+        });
+        Ok(Filter {
+            state: self.state,
+            pile: self.pile,
+            since_s: since_s.transpose()?,
+            after: None,
+        })
+    }
+}
+
+/// `orders`
+pub(super) fn run(common: &Common, command: &Orders) -> Result<Exit, Failure> {
+    match command {
+        Orders::List(list) => show_list(common, list),
+        Orders::Show { id } => show(common, *id),
+        Orders::Export { format, which } => export(common, *format, which),
+        Orders::Retry { id } => {
+            let done = common.running()?.post(&format!("/api/v1/orders/{id}/retry"), None)?;
+            eprintln!("{id}: {}", cell(&done["done"]));
+            Ok(Exit::Done)
+        }
+        Orders::Import { file } => import(common, file),
+        Orders::Verify => verify(common),
+    }
+}
+
+/// Where orders are read.
+enum Books {
+    Controller(Box<Client>),
+    Copy(Reader, Paths),
+}
+
+impl Books {
+    fn open(common: &Common) -> Result<Self, Failure> {
+        let paths = common.paths()?;
+        if let Some(client) = Client::connect(&paths.socket)? {
+            return Ok(Self::Controller(Box::new(client)));
+        }
+        let reader = ledger::open_copy(&paths.data_dir).with_context(|| {
+            format!(
+                "no controller runs, and its ledger cannot be read: {}",
+                paths.data_dir.display()
+            )
+        })?;
+        Ok(Self::Copy(reader, paths))
+    }
+
+    /// One page of orders as JSON.
+    fn page(&mut self, filter: &Filter, limit: u16) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Self::Controller(client) => match client.get(&query(filter, limit))? {
+                Value::Array(orders) => Ok(orders),
+                other => Err(anyhow!("not a list of orders: {other}")),
+            },
+            Self::Copy(reader, paths) => {
+                let orders = reader.list(filter, limit)?;
+                let views = orders.iter().map(|order| OrderView::of(order, &paths.zone));
+                Ok(views.map(serde_json::to_value).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    fn order(&mut self, id: OrderId) -> anyhow::Result<Value> {
+        match self {
+            Self::Controller(client) => client.get(&format!("/api/v1/orders/{id}")),
+            Self::Copy(reader, paths) => {
+                let order = reader.order(&id)?.ok_or_else(|| anyhow!("no such order: {id}"))?;
+                Ok(serde_json::to_value(OrderView::of(&order, &paths.zone))?)
+            }
+        }
+    }
+
+    fn verify(&mut self) -> anyhow::Result<Value> {
+        match self {
+            Self::Controller(client) => client.get("/api/v1/ledger/verify"),
+            Self::Copy(reader, _) => Ok(serde_json::to_value(verified(&reader.verify()?))?),
+        }
+    }
+}
+
+fn query(filter: &Filter, limit: u16) -> String {
+    let mut query = format!("/api/v1/orders?limit={limit}");
+    let mut add = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            query.push_str(&format!("&{key}={value}"));
+        }
+    };
+    add("state", filter.state.map(|state| state.name().to_owned()));
+    add("pile", filter.pile.map(|pile| pile.to_string()));
+    add("after", filter.after.map(|after| after.0.to_string()));
+    let since = filter.since_s.and_then(|s| jiff::Timestamp::from_second(s).ok());
+    add("since", since.map(|since| since.to_string()));
+    query
+}
+
+fn show_list(common: &Common, list: &List) -> Result<Exit, Failure> {
+    let filter = list.which.filter(&common.paths()?)?;
+    let orders = Books::open(common)?.page(&filter, list.limit)?;
+    if common.json {
+        table::json(&orders);
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<_> = orders.iter().map(row).collect();
+    table(["order", "connector", "state", "started", "ended", "kWh", "yuan", "flags"], &rows);
+    Ok(Exit::Done)
+}
+
+fn row(order: &Value) -> [String; 8] {
+    let hundredths = |value: i64| format!("{}.{:02}", value / 100, value % 100);
+    let energy = order["energy_wh"].as_i64().map(|wh| hundredths(wh / 10));
+    let cost = order["cost_fen"].as_i64().map(hundredths);
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| table::NOTHING.to_owned());
+    [
+        cell(&order["id"]),
+        cell(&order["connector"]),
+        cell(&order["state"]),
+        cell(&order["started_at"]),
+        cell(&order["ended_at"]),
+        or_nothing(energy),
+        or_nothing(cost),
+        words(&order["flags"]),
+    ]
+}
+
+fn words(list: &Value) -> String {
+    let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let words = words.collect::<Vec<_>>().join(" ");
+    if words.is_empty() { table::NOTHING.to_owned() } else { words }
+}
+
+fn show(common: &Common, id: OrderId) -> Result<Exit, Failure> {
+    let order = Books::open(common)?.order(id)?;
+    if common.json {
+        table::json(&order);
+        return Ok(Exit::Done);
+    }
+    for (key, value) in order.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "deliveries" => {}
+            "flags" => print(&format!("{key:16}{}\n", words(value))),
+            _ => print(&format!("{key:16}{}\n", cell(value))),
+        }
+    }
+    print("\n");
+    let keys = ["uplink", "state", "attempts", "confirmed_at", "last_error"];
+    let deliveries = order["deliveries"].as_array().into_iter().flatten();
+    let rows: Vec<_> = deliveries.map(|delivery| keys.map(|key| cell(&delivery[key]))).collect();
+    table(["uplink", "state", "attempts", "confirmed", "last error"], &rows);
+    Ok(Exit::Done)
+}
+
+/// Columns of an export, by their JSON names.
+const COLUMNS: [&str; 14] = [
+    "id",
+    "pile",
+    "connector",
+    "record",
+    "transaction_id",
+    "state",
+    "flags",
+    "started_at",
+    "ended_at",
+    "energy_wh",
+    "cost_fen",
+    "offline",
+    "card",
+    "deliveries",
+];
+
+fn export(common: &Common, format: Format, which: &Which) -> Result<Exit, Failure> {
+    let mut filter = which.filter(&common.paths()?)?;
+    let mut books = Books::open(common)?;
+    if matches!(format, Format::Csv) {
+        print(&format!("{}\n", COLUMNS.join(",")));
+    }
+    loop {
+        let mut page: VecDeque<_> = books.page(&filter, PAGE)?.into();
+        let Some(last) = page.back().and_then(|order| order["position"].as_u64()) else {
+            return Ok(Exit::Done);
+        };
+        filter.after = Some(OrderSeq(last));
+        while let Some(order) = page.pop_front() {
+            print(&match format {
+                Format::Csv => csv(&order),
+                Format::Jsonl => format!("{order}\n"),
+            });
+        }
+    }
+}
+
+fn csv(order: &Value) -> String {
+    let text = |key: &str| match (key, &order[key]) {
+        ("flags", flags) => {
+            let words = flags.as_array().into_iter().flatten().filter_map(Value::as_str);
+            words.collect::<Vec<_>>().join(" ")
+        }
+        ("deliveries", deliveries) => {
+            let each = deliveries.as_array().into_iter().flatten();
+            let each = each.map(|d| format!("{}={}", cell(&d["uplink"]), cell(&d["state"])));
+            each.collect::<Vec<_>>().join(" ")
+        }
+        (_, Value::Null) => String::new(),
+        (_, value) => cell(value),
+    };
+    let quoted = COLUMNS.map(|key| {
+        let text = text(key);
+        // A spreadsheet would take these for formulas.
+        let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text };
+        let must_quote = text.contains([',', '"', '\n', '\r']);
+        if must_quote { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    });
+    format!("{}\n", quoted.join(","))
+}
+
+fn import(common: &Common, file: &PathBuf) -> Result<Exit, Failure> {
+    let shown = file.display();
+    let file = file.canonicalize().with_context(|| format!("cannot read {shown}"))?;
+    let mut client = common.running()?;
+    let done = client.post("/api/v1/orders/import", Some(&json!({ "file": file })))?;
+    eprintln!("orders taken over: {}", cell(&done["imported"]));
+    Ok(Exit::Done)
+}
+
+fn verify(common: &Common) -> Result<Exit, Failure> {
+    let verdict = Books::open(common)?.verify()?;
+    if common.json {
+        table::json(&verdict);
+    } else {
+        let keys = ["rows", "orders", "anchor", "head"];
+        for key in keys {
+            print(&format!("{key:8}{}\n", cell(&verdict[key])));
+        }
+    }
+    match verdict["bad"].as_str() {
+        None => Ok(Exit::Done),
+        Some(bad) => {
+            eprintln!("the journal does not hold: {bad}");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Other(error.into())
+    }
+}

@@ -1,0 +1,58 @@
+//! Output: aligned tables for people, one JSON document for programs.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+/// Prints a table; nothing but the heading if there are no rows.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+    let mut widths = heading.map(width);
+    for row in rows {
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = (*widest).max(width(cell));
+        }
+    }
+    let mut text = line(&heading.map(str::to_uppercase), &widths);
+    for row in rows {
+        text.push_str(&line(row, &widths));
+    }
+    print(&text);
+}
+
+/// Prints one JSON document.
+pub(super) fn json(document: &impl Serialize) {
+    match serde_json::to_string_pretty(document) {
+        Ok(text) => print(&format!("{text}\n")),
+        Err(error) => eprintln!("cannot write JSON: {error}"),
+    }
+}
+
+/// Prints data; a reader that closed the pipe has seen enough.
+pub(super) fn print(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// What stands in a table where there is no value.
+pub(super) const NOTHING: &str = "-";
+
+/// A cell of a JSON value.
+pub(super) fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => NOTHING.to_owned(),
+        serde_json::Value::String(text) if text.is_empty() => NOTHING.to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn line<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
+    let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    let mut line = padded.collect::<Vec<_>>().join("  ");
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
