@@ -86,3 +86,15 @@ fn check_takes_the_config_from_the_environment_and_tells_line_and_key() {
     let wanted = format!("{}:2: site.code: has the wrong type", config.display());
     assert!(stderr(&output).contains(&wanted), "{}", stderr(&output));
 }
+
+#[test]
+fn decode_shows_a_frame_and_refuses_what_is_none() {
+    // HeartbeatReq, sequence 7: field 2 = 7, field 3 = 2.
+    let output = sitepilot(&["decode", "--wire", "charger-1.10", "10:07 18 02"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("Heartbeat") && shown.contains('7'), "{shown}");
+    assert_eq!(sitepilot(&["decode", "--wire", "charger-1.10", "xyz"]).status.code(), Some(64));
+    assert_eq!(sitepilot(&["decode", "--wire", "charger-1.10", "ff"]).status.code(), Some(1));
+    assert_eq!(sitepilot(&["decode", "--wire", "telex", "00"]).status.code(), Some(64));
+}

@@ -1,6 +1,9 @@
 //! `orders`: through the running controller, or from a copy of a stopped one's file.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
@@ -141,7 +144,7 @@ pub(super) fn run(common: &Common, command: &Orders) -> Result<Exit, Failure> {
 /// Where orders are read.
 enum Books {
     Controller(Box<Client>),
-    Copy(Reader, Paths),
+    Copy(Box<Reader>, Paths),
 }
 
 impl Books {
@@ -156,7 +159,7 @@ impl Books {
                 paths.data_dir.display()
             )
         })?;
-        Ok(Self::Copy(reader, paths))
+        Ok(Self::Copy(Box::new(reader), paths))
     }
 
     /// One page of orders as JSON.
@@ -326,7 +329,7 @@ fn csv(order: &Value) -> String {
     format!("{}\n", quoted.join(","))
 }
 
-fn import(common: &Common, file: &PathBuf) -> Result<Exit, Failure> {
+fn import(common: &Common, file: &Path) -> Result<Exit, Failure> {
     let shown = file.display();
     let file = file.canonicalize().with_context(|| format!("cannot read {shown}"))?;
     let mut client = common.running()?;
