@@ -12,6 +12,47 @@ use super::{
     wire::Original,
 };
 
+/// Gives the states of something the names the outside knows.
+macro_rules! named_states {
+    ($state:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        impl $state {
+            /// All states.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name the outside knows.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),*
+                }
+            }
+
+            /// By name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|state| state.name() == name)
+            }
+        }
+    };
+}
+
+named_states!(OrderState {
+    Authorised = "authorised",
+    Charging = "charging",
+    Stopping = "stopping",
+    Interrupted = "interrupted",
+    Recorded = "recorded",
+    Settled = "settled",
+});
+
+named_states!(DeliveryState {
+    Queued = "queued",
+    Sent = "sent",
+    Confirmed = "confirmed",
+    Quarantined = "quarantined",
+    Retired = "retired",
+});
+
 /// A pile says that charging has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartReport {
@@ -158,28 +199,6 @@ pub enum OrderState {
 }
 
 impl OrderState {
-    /// All states with the names the outside knows.
-    pub const NAMES: [(Self, &'static str); 6] = [
-        (Self::Authorised, "authorised"),
-        (Self::Charging, "charging"),
-        (Self::Stopping, "stopping"),
-        (Self::Interrupted, "interrupted"),
-        (Self::Recorded, "recorded"),
-        (Self::Settled, "settled"),
-    ];
-
-    /// The name the outside knows.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
-    }
-
-    /// By name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
-    }
-
     /// Whether the order has not ended.
     #[must_use]
     pub const fn is_open(self) -> bool {
@@ -253,27 +272,6 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// All states with the names the outside knows.
-    pub const NAMES: [(Self, &'static str); 5] = [
-        (Self::Queued, "queued"),
-        (Self::Sent, "sent"),
-        (Self::Confirmed, "confirmed"),
-        (Self::Quarantined, "quarantined"),
-        (Self::Retired, "retired"),
-    ];
-
-    /// The name the outside knows.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
-    }
-
-    /// By name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
-    }
-
     /// Whether it still has to be sent or confirmed.
     #[must_use]
     pub const fn is_owed(self) -> bool {

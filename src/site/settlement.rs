@@ -5,7 +5,7 @@ use super::{
     alarm::AlarmKind,
     command::{Command, Query},
     entry::Entry,
-    link::Purpose,
+    link::{Link, Purpose},
     outbox::LOAD_LIMIT,
     turn::Turn,
 };
@@ -145,16 +145,16 @@ impl Site {
         }
     }
 
+    /// The link and the delivery of an order, if it is still owed.
+    fn owed(&mut self, name: &UplinkName, seq: OrderSeq) -> Option<(&mut Link, &mut Delivery)> {
+        let link = self.links.get_mut(name)?;
+        let delivery = self.book.get_mut(seq)?.delivery_mut(name)?;
+        delivery.state.is_owed().then_some((link, delivery))
+    }
+
     fn confirm(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
         let at = turn.stamp();
-        let Some(link) = self.links.get_mut(name) else { return };
-        let Some(delivery) = self.book.get_mut(seq).and_then(|order| order.delivery_mut(name))
-        else {
-            return;
-        };
-        if !delivery.state.is_owed() {
-            return;
-        }
+        let Some((link, delivery)) = self.owed(name, seq) else { return };
         delivery.state = DeliveryState::Confirmed;
         delivery.confirmed = Some(at);
         link.close_order(seq);
@@ -166,14 +166,7 @@ impl Site {
 
     fn quarantine(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
         let at = turn.stamp();
-        let Some(link) = self.links.get_mut(name) else { return };
-        let Some(delivery) = self.book.get_mut(seq).and_then(|order| order.delivery_mut(name))
-        else {
-            return;
-        };
-        if !delivery.state.is_owed() {
-            return;
-        }
+        let Some((link, delivery)) = self.owed(name, seq) else { return };
         delivery.state = DeliveryState::Quarantined;
         delivery.last_error = Some(reason.clone());
         link.close_order(seq);
