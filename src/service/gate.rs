@@ -2,11 +2,11 @@
 //! here; the site never hears of it.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tracing::{debug, info, warn};
@@ -21,13 +21,37 @@ use crate::{
     },
     protocol::charger::{
         backend,
+        error::DecodeError,
         topic::{Class, Topic},
     },
     site::Input,
 };
 
-/// A pile that sends nonsense does it all day; one line in that time tells enough.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// A pile that sends nonsense, or comes and goes, does it all day.
+const LOG_WINDOW_MS: u64 = 10 * 60_000;
+
+/// Lines about one pile in that time; then one that says so, and silence.
+const LOG_LINES: u32 = 20;
+
+/// Keeps a restless pile from wearing out the flash by its log.
+#[derive(Debug, Default)]
+struct Lines(BTreeMap<PileCode, (Mono, u32)>);
+
+impl Lines {
+    /// Whether one more line about this pile may be written.
+    fn may_tell(&mut self, pile: PileCode, now: Mono) -> bool {
+        let (since, lines) = self.0.entry(pile).or_insert((now, 0));
+        if now.since_ms(*since) >= LOG_WINDOW_MS {
+            (*since, *lines) = (now, 0);
+        }
+        *lines = lines.saturating_add(1);
+        if *lines == LOG_LINES {
+            let window_min = LOG_WINDOW_MS / 60_000;
+            warn!(%pile, window_min, "restless pile, further lines are left out for a while");
+        }
+        *lines < LOG_LINES
+    }
+}
 
 /// Counted at the gate.
 #[derive(Debug, Default)]
@@ -53,9 +77,9 @@ pub struct Gate {
 impl Gate {
     /// Runs until the doors are closed or the site has ended.
     pub async fn run(self) {
-        let mut told: Option<Mono> = None;
+        let mut lines = Lines::default();
         while let Ok(event) = self.events.recv_async().await {
-            let Some((pile, event)) = self.read(event, &mut told) else { continue };
+            let Some((pile, event)) = self.read(event, &mut lines) else { continue };
             let input = Input::Pile { pile, event, known: Vec::new() };
             if self.inbox.send_async(input).await.is_err() {
                 return;
@@ -63,16 +87,21 @@ impl Gate {
         }
     }
 
-    fn read(&self, event: DoorEvent, told: &mut Option<Mono>) -> Option<(PileCode, PileEvent)> {
+    fn read(&self, event: DoorEvent, lines: &mut Lines) -> Option<(PileCode, PileEvent)> {
         match event {
             DoorEvent::Connected { name, connection, address } => {
-                info!(pile = %name, %address, "pile connected");
-                Some((pile_code(&name)?, PileEvent::Connected { connection }))
+                let pile = pile_code(&name)?;
+                if lines.may_tell(pile, self.clock.mono()) {
+                    info!(%pile, %address, "pile connected");
+                }
+                Some((pile, PileEvent::Connected { connection }))
             }
             DoorEvent::Gone { name, connection, reason } => {
-                info!(pile = %name, %reason, "pile gone");
-                let reason = reason.to_string();
-                Some((pile_code(&name)?, PileEvent::Gone { connection, reason }))
+                let pile = pile_code(&name)?;
+                if lines.may_tell(pile, self.clock.mono()) {
+                    info!(%pile, %reason, "pile gone");
+                }
+                Some((pile, PileEvent::Gone { connection, reason: reason.to_string() }))
             }
             DoorEvent::Published { name, connection, topic, payload, .. } => {
                 let pile = pile_code(&name)?;
@@ -80,7 +109,7 @@ impl Gate {
                 match backend::decode(connection, class, &payload) {
                     Ok(event) => Some((pile, event)),
                     Err(error) => {
-                        self.reject(pile, connection, &error, told);
+                        self.reject(pile, connection, &error, lines);
                         None
                     }
                 }
@@ -92,14 +121,12 @@ impl Gate {
         &self,
         pile: PileCode,
         connection: ConnectionId,
-        error: &crate::protocol::charger::error::DecodeError,
-        told: &mut Option<Mono>,
+        error: &DecodeError,
+        lines: &mut Lines,
     ) {
         self.counters.undecodable.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
-        let interval_ms = u64::try_from(LOG_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-        if told.is_none_or(|told| now.mono.since_ms(told) >= interval_ms) {
-            *told = Some(now.mono);
+        if lines.may_tell(pile, now.mono) {
             warn!(%pile, %error, "message of a pile cannot be read");
         }
         let Some(payload) = error.answer(now.wall.known_s()) else { return };
@@ -115,4 +142,21 @@ impl Gate {
 /// Names at the doors are pile codes, but for those that have no site to talk to.
 fn pile_code(name: &str) -> Option<PileCode> {
     PileCode::new(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_restless_pile_does_not_flood_the_log() {
+        let (mut lines, pile) = (Lines::default(), PileCode::new("3101150012000001").unwrap());
+        let told = (0..10_000).filter(|ms| lines.may_tell(pile, Mono(*ms))).count();
+        assert_eq!(told, 19);
+        let other = PileCode::new("3101150012000002").unwrap();
+        assert!(lines.may_tell(other, Mono(10_000)));
+        assert!(lines.may_tell(pile, Mono(LOG_WINDOW_MS)), "told again later");
+    }
 }

@@ -4,10 +4,14 @@
 //! The room knows how things look, not where they come from: `service` gives a [`Source`].
 
 mod html;
+mod limited;
 mod metrics;
 mod routes;
 mod source;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use routes::{Access, Pages, router, serve};
 pub use source::{

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    html, metrics,
+    html,
+    limited::Limited,
+    metrics,
     source::{Answer, OrdersQuery, Source, Trouble, Verified},
     view::{OrderView, StatusView, piles},
 };
@@ -233,5 +235,5 @@ where
     L: axum::serve::Listener,
     L::Addr: std::fmt::Debug,
 {
-    axum::serve(listener, pages).await
+    axum::serve(Limited::new(listener), pages).await
 }
