@@ -60,10 +60,7 @@ impl Ballast {
     /// Gives the ballast up.
     pub(super) fn give_up(&mut self) -> Result<(), LedgerError> {
         self.is_held = false;
-        match fs::remove_file(self.dir.join(NAME)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        super::open::remove_if_there(&self.dir.join(NAME))
     }
 
     fn take(&mut self) -> Result<(), LedgerError> {

@@ -41,10 +41,12 @@ mod load;
 mod lookup;
 mod note;
 mod open;
+mod prune;
 mod reader;
 mod rows;
 mod salvage;
 mod schema;
+mod stats;
 mod verify;
 mod versions;
 
@@ -52,6 +54,7 @@ use apply::Writer;
 use ballast::Ballast;
 use caches::Caches;
 use note::Note;
+use stats::{DAY_MS, Written};
 
 pub use apply_site::REMOTES_KEPT;
 pub use ballast::BALLAST_BYTES;
@@ -61,9 +64,11 @@ pub use fact::FactKind;
 pub use journal::Head;
 pub use journal_rows::JournalRow;
 pub use open::{FILE, Opening};
+pub use prune::{CARDS_KEPT, Pruned};
 pub use reader::{Counts, Filter, Reader};
 pub use salvage::Salvaged;
 pub use schema::Migrated;
+pub use stats::Stats;
 pub use verify::Verdict;
 pub use versions::Version;
 
@@ -119,6 +124,7 @@ pub struct Ledger {
     caches: Option<Caches>,
     ballast: Ballast,
     commits: u32,
+    written: Written,
     _lock: File,
 }
 
@@ -148,6 +154,7 @@ impl Ledger {
             caches: Some(opened.caches),
             ballast,
             commits: 0,
+            written: Written::new(),
             _lock: lock,
         };
         Ok((ledger, opened.opening))
@@ -250,6 +257,50 @@ impl Ledger {
         // A reader may keep part of the log from moving; it moves later.
         self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
+    }
+
+    /// Removes what was recorded more than `retention_days` before `now_unix_ms`: at most `limit`
+    /// journal rows at a time, in one transaction, so that the heart is not held up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::commit`]; nothing is removed then.
+    pub fn prune(
+        &mut self,
+        now_unix_ms: i64,
+        retention_days: u32,
+        limit: u32,
+    ) -> Result<Pruned, LedgerError> {
+        let kept_ms = i64::from(retention_days) * DAY_MS;
+        self.parts()?;
+        let caches = self.caches.as_mut().expect("just filled");
+        let write = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // An order leaves the index only if it is in it.
+        caches.recent.store(&write, &caches.piles)?;
+        let cutoff = now_unix_ms.saturating_sub(kept_ms);
+        let done = prune::prune(&write, &caches.calendar, cutoff, limit);
+        let done = done.and_then(|pruned| prune::prune_cards(&write).map(|()| pruned));
+        let done = done.and_then(|pruned| Ok(write.commit().map(|()| pruned)?));
+        if done.is_err() {
+            self.caches = None;
+        }
+        done
+    }
+
+    /// Figures of the store; the time tells one day from the next.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn stats(&mut self, now_unix_ms: i64) -> Result<Stats, LedgerError> {
+        let (written_bytes, written_today_bytes) = self.written.at(now_unix_ms);
+        Ok(Stats {
+            counts: reader::counts(&self.conn)?,
+            written_bytes,
+            written_today_bytes,
+            free_bytes: self.ballast.free_bytes()?,
+            is_full: self.is_full(),
+        })
     }
 
     fn parts(&mut self) -> Result<(&Connection, &mut Caches), LedgerError> {

@@ -58,26 +58,41 @@ pub(super) fn lock(dir: &Path) -> Result<File, LedgerError> {
 /// Opens the file, makes it, migrates it or replaces it by what can be salvaged, and counts the
 /// run.
 pub(super) fn open(dir: &Path, options: &Options) -> Result<Opened, LedgerError> {
+    salvage::finish(dir)?;
     let is_fresh = !dir.join(FILE).exists();
     let noted = note::read(dir).unwrap_or_default();
-    let (conn, mut opening) = match prepare(dir, options, &noted) {
+    let (conn, opening) = match prepare(dir, options, &noted) {
         Ok((conn, migrated)) => {
             (conn, Opening { is_fresh, migrated: migrated.filter(|_| !is_fresh), salvaged: None })
         }
-        Err(LedgerError::Corrupt(why)) => {
-            let set_aside = set_aside(dir)?;
-            let (mut conn, _) = prepare(dir, options, &noted)?;
-            let salvaged = salvage::salvage(&mut conn, set_aside, options, &noted, why)?;
-            (conn, Opening { salvaged: Some(salvaged), ..Opening::default() })
-        }
+        Err(LedgerError::Corrupt(why)) => replace(dir, options, &noted, why)?,
         Err(error) => return Err(error),
     };
-    opening.is_fresh &= opening.salvaged.is_none();
     let boot = count_boot(&conn, &noted)?;
     let caches = Caches::load(&conn)?;
     note::write(dir, &Note { boot: boot.0, head: caches.head })?;
-    File::open(dir)?.sync_all()?;
     Ok(Opened { conn, caches, boot, opening })
+}
+
+/// Goes on with what can be read of a damaged file, or, if even that cannot be relied on, with an
+/// empty one: the site must start.
+fn replace(
+    dir: &Path,
+    options: &Options,
+    noted: &Note,
+    why: String,
+) -> Result<(Connection, Opening), LedgerError> {
+    let mut salvaged = salvage::replace(dir, options, noted, why)?;
+    let conn = match prepare(dir, options, noted) {
+        Ok((conn, _)) => conn,
+        Err(LedgerError::Corrupt(_)) => {
+            set_aside(dir)?;
+            (salvaged.lost, salvaged.kept) = (salvaged.lost + salvaged.kept, 0);
+            prepare(dir, options, noted)?.0
+        }
+        Err(error) => return Err(error),
+    };
+    Ok((conn, Opening { salvaged: Some(salvaged), ..Opening::default() }))
 }
 
 /// A connection that can write.
@@ -131,9 +146,9 @@ fn prepare(
         check(&conn)?;
     }
     let migrated = schema::migrate(&mut conn, &schema::MIGRATIONS, Some(dir))?;
-    if found == 0 {
-        let why = if noted.head.n == 0 { "first" } else { "noted beside the file" };
-        journal::set_anchor(&conn, &noted.head, why)?;
+    // A file that was made anew, also one whose making was cut off, goes on from the noted head.
+    if journal::head(&conn)?.n == 0 && noted.head.n > 0 {
+        journal::set_anchor(&conn, &noted.head, "noted beside the file")?;
     }
     try_out(&conn)?;
     Ok((conn, migrated))
@@ -153,22 +168,28 @@ fn try_out(conn: &Connection) -> Result<(), LedgerError> {
 }
 
 /// Moves the file and its log out of the way, under a name that is not taken.
-fn set_aside(dir: &Path) -> Result<PathBuf, LedgerError> {
+pub(super) fn set_aside(dir: &Path) -> Result<PathBuf, LedgerError> {
     let free = |number: &u32| !dir.join(format!("ledger.damaged-{number}.db")).exists();
     let number = (1..).find(free).expect("a directory cannot hold that many files");
     let to = dir.join(format!("ledger.damaged-{number}.db"));
-    fs::rename(dir.join(FILE), &to)?;
     let wal = dir.join(format!("{FILE}-wal"));
+    // The log first: without the file it is never taken for the log of the next file.
     if wal.exists() {
         fs::rename(wal, dir.join(format!("ledger.damaged-{number}.db-wal")))?;
     }
     // The shared index is rebuilt from the log; one of another file must not be found.
-    match fs::remove_file(dir.join(format!("{FILE}-shm"))) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    remove_if_there(&dir.join(format!("{FILE}-shm")))?;
+    fs::rename(dir.join(FILE), &to)?;
     File::open(dir)?.sync_all()?;
     Ok(to)
+}
+
+/// Removes a file that need not exist.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), LedgerError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Gives this run its number, greater than any before, also than one of a lost file.

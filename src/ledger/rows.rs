@@ -107,6 +107,16 @@ pub(super) fn raw(conn: &Connection, seq: OrderSeq) -> Result<Option<Order>, Led
     Ok(select(conn, &Calendar::new(), condition, [seq.0.cast_signed()])?.pop())
 }
 
+/// One order by position, as it was stamped, for those who read its deliveries otherwise.
+pub(super) fn raw_without_deliveries(
+    conn: &Connection,
+    seq: OrderSeq,
+) -> Result<Option<Order>, LedgerError> {
+    let mut statement = conn.prepare_cached(&format!("{SELECT}WHERE o.seq = ?1"))?;
+    let mut rows = statement.query([seq.0.cast_signed()])?;
+    rows.next()?.map(order).transpose()
+}
+
 fn id<T, E: std::fmt::Display>(
     row: &Row<'_>,
     at: usize,

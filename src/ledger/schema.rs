@@ -59,10 +59,7 @@ pub(super) fn migrate(
 /// A whole copy, synced; an earlier one of the same name, from a migration that was cut off, is
 /// replaced.
 fn copy_file(conn: &Connection, to: &Path) -> Result<(), LedgerError> {
-    match std::fs::remove_file(to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    super::open::remove_if_there(to)?;
     let mut copy = Connection::open(to)?;
     // All pages in one step: nobody else writes.
     rusqlite::backup::Backup::new(conn, &mut copy)?.run_to_completion(

@@ -58,6 +58,7 @@ CREATE TABLE journal (
 CREATE TABLE anchor (
   id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL, hash BLOB NOT NULL,
   why TEXT NOT NULL);
+INSERT INTO anchor VALUES (1, 0, zeroblob(32), 'first');
 -- Orders that are past their time and still owed.
 CREATE TABLE overdue (seq INTEGER PRIMARY KEY);
 
