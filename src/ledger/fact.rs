@@ -1,8 +1,9 @@
 //! Facts of the journal in their canonical bytes: the same fact gives the same bytes for ever.
 //!
 //! A version byte, a kind byte, a stamp, then the fields of the kind. Numbers are LEB128 (signed
-//! ones zigzag), texts and bytes follow their length, an optional field follows a 0 or 1. Of a
-//! pile's message only the SHA-256 is part of the fact; the message itself is in its row.
+//! ones zigzag), texts and bytes follow their length, an optional field follows a 0 or 1. What has a
+//! row of its own, the beginning and the ending of an order, is stated by the SHA-256 of its
+//! canonical bytes: the journal is written with every step, and half as long this way.
 
 use sha2::{Digest, Sha256};
 
@@ -145,8 +146,14 @@ impl Fact {
         }
     }
 
-    /// What is known of an order's beginning.
+    /// What is known of an order's beginning, by its digest.
     pub(super) fn core(&mut self, order: &Order) {
+        let mut core = Self(Vec::new());
+        core.write_core(order);
+        self.0.extend(Sha256::digest(core.0));
+    }
+
+    fn write_core(&mut self, order: &Order) {
         self.0.extend_from_slice(order.key.pile.as_str().as_bytes());
         self.text(order.key.record.as_str());
         self.signed(order.key.started.0);
@@ -160,8 +167,17 @@ impl Fact {
         self.option(order.start.as_ref(), |f, start| f.0.extend(digest(start)));
     }
 
-    /// How an order ended. `flags` without `disputed`, which comes later.
+    /// How an order ended: energy and cost for people, then all of it by its digest. `flags`
+    /// without `disputed`, which comes later.
     pub(super) fn ending(&mut self, ending: &Ending, flags: i64) {
+        self.signed(ending.energy.wh().cast_signed());
+        self.option(ending.cost, |f, cost| f.signed(cost.tenth_fen()));
+        let mut whole = Self(Vec::new());
+        whole.write_ending(ending, flags);
+        self.0.extend(Sha256::digest(whole.0));
+    }
+
+    fn write_ending(&mut self, ending: &Ending, flags: i64) {
         self.signed(ending.energy.wh().cast_signed());
         self.option(ending.cost, |f, cost| f.signed(cost.tenth_fen()));
         self.option(ending.ended_s, Self::signed);

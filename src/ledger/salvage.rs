@@ -4,6 +4,7 @@
 //! power cut in between loses nothing: the salvage is begun again, or only finished.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -157,18 +158,23 @@ fn take_over(
     copy(old, "(SELECT * FROM meta WHERE key = 'pruned_to')", new, "meta")?;
     let mut caches = Caches::load(new)?;
     let uplinks: Vec<UplinkName> = caches.uplinks.keys().cloned().collect();
-    let mut search = Search { old, reads: 0, found: Vec::new(), lost: 0 };
-    search.range(0, last_seq(old));
+    let mut search = Search { old, reads: 0, found: BTreeSet::new(), lost: 0 };
+    // Every order took a row of the journal, so a greater position is damage.
+    search.range(0, last_seq(old).min(head.n));
     let (mut kept, mut lost) = (0, search.lost);
-    for batch in search.found.chunks(BATCH) {
+    let found: Vec<OrderSeq> = search.found.into_iter().collect();
+    for batch in found.chunks(BATCH) {
         let write = new.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for seq in batch {
             let Some(order) = read(old, *seq, &uplinks) else {
                 lost += 1;
                 continue;
             };
-            Writer { conn: &write, caches: &mut caches }.salvaged(&order)?;
-            kept += 1;
+            if keep(&write, &mut caches, &order)? {
+                kept += 1;
+            } else {
+                lost += 1;
+            }
         }
         if caches.recent.len() >= keys::BULK {
             caches.recent.store(&write, &caches.piles)?;
@@ -176,6 +182,23 @@ fn take_over(
         write.commit()?;
     }
     Ok((kept, lost))
+}
+
+/// Takes an order over; `false` if damage has made it deny another one.
+fn keep(new: &Connection, caches: &mut Caches, order: &Order) -> Result<bool, LedgerError> {
+    new.execute_batch("SAVEPOINT one")?;
+    match (Writer { conn: new, caches }).salvaged(order) {
+        Ok(()) => {
+            new.execute_batch("RELEASE one")?;
+            Ok(true)
+        }
+        Err(LedgerError::Contradiction(_) | LedgerError::Corrupt(_)) => {
+            new.execute_batch("ROLLBACK TO one; RELEASE one")?;
+            *caches = Caches::load(new)?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The last position that any table names.
@@ -189,7 +212,8 @@ fn last_seq(old: &Connection) -> u64 {
 struct Search<'a> {
     old: &'a Connection,
     reads: u32,
-    found: Vec<OrderSeq>,
+    /// A damaged tree may give a row twice, or out of place.
+    found: BTreeSet<OrderSeq>,
     lost: u64,
 }
 
@@ -221,8 +245,8 @@ impl Search<'_> {
         loop {
             match rows.next().and_then(|row| row.map(|row| row.get::<_, i64>(0)).transpose()) {
                 Ok(Some(seq)) => {
-                    reached = seq.cast_unsigned();
-                    self.found.push(OrderSeq(reached));
+                    reached = seq.cast_unsigned().clamp(reached, last);
+                    self.found.insert(OrderSeq(reached));
                 }
                 Ok(None) => return None,
                 Err(_) => return Some(reached),

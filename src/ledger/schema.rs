@@ -71,3 +71,51 @@ fn copy_file(conn: &Connection, to: &Path) -> Result<(), LedgerError> {
     std::fs::File::open(to)?.sync_all()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (7);";
+    const SECOND: &str = "ALTER TABLE t ADD COLUMN b INTEGER NOT NULL DEFAULT 1;";
+    const THIRD: &str = "UPDATE t SET b = a * 2;";
+
+    #[test]
+    fn an_older_file_is_copied_and_brought_forward() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = Connection::open(dir.path().join("ledger.db")).unwrap();
+        migrate(&mut conn, &[FIRST], Some(dir.path())).unwrap();
+        let steps = [FIRST, SECOND, THIRD];
+        let migrated = migrate(&mut conn, &steps, Some(dir.path())).unwrap().unwrap();
+        assert_eq!((migrated.from, migrated.to, migrated.copies.len()), (1, 3, 2));
+        let b: i64 = conn.query_row("SELECT b FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(b, 14);
+        let copy = Connection::open(&migrated.copies[0]).unwrap();
+        assert_eq!(version(&copy).unwrap(), 1);
+        assert!(copy.prepare("SELECT b FROM t").is_err(), "as it was before");
+        assert_eq!(migrate(&mut conn, &steps, Some(dir.path())).unwrap(), None);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = Connection::open(dir.path().join("ledger.db")).unwrap();
+        let wrong = "UPDATE t SET a = 8; SELECT * FROM nowhere;";
+        assert!(migrate(&mut conn, &[FIRST, wrong], Some(dir.path())).is_err());
+        assert_eq!(version(&conn).unwrap(), 1);
+        let a: i64 = conn.query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(a, 7);
+        // Once the step is right, the copy of the failed attempt is no hindrance.
+        migrate(&mut conn, &[FIRST, SECOND], Some(dir.path())).unwrap();
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        conn.pragma_update(None, "user_version", 9).unwrap();
+        let refused = migrate(&mut conn, &[FIRST], None);
+        assert!(matches!(refused, Err(LedgerError::TooNew { found: 9, known: 1 })));
+    }
+}

@@ -1,0 +1,144 @@
+//! A damaged ledger is kept, what can be read of it is taken over, and the site starts.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use sitepilot::{
+    domain::{id::OrderSeq, order::Order},
+    ledger::{Filter, Ledger},
+    site::Lookup,
+};
+
+#[path = "support/orders.rs"]
+mod orders;
+
+use orders::{confirmed, ended, open, open_entry, opened, record_entry, settled, stamp, uplink};
+
+const ORDERS: u64 = 300;
+const ROUNDS: u32 = 40;
+
+/// A stopped controller's file with settled, unsettled and running orders.
+fn whole(dir: &Path) -> BTreeMap<OrderSeq, Order> {
+    let (mut ledger, _) = open(dir);
+    let cloud = uplink("cloud");
+    for seq in 1..=ORDERS {
+        let running = opened(seq, seq % 7, stamp(seq * 1000));
+        let mut entries = vec![open_entry(&running)];
+        if seq % 10 != 0 {
+            let over = ended(&running, stamp(seq * 1000 + 1), std::slice::from_ref(&cloud));
+            entries.push(record_entry(&over));
+            if seq % 3 != 0 {
+                let at = stamp(seq * 1000 + 2);
+                entries.extend([confirmed(&over, &cloud, at), settled(&over, at)]);
+            }
+        }
+        ledger.record(&entries).unwrap();
+    }
+    all(&ledger)
+}
+
+fn all(ledger: &Ledger) -> BTreeMap<OrderSeq, Order> {
+    let orders = ledger.reader().unwrap().list(&Filter::default(), u16::MAX).unwrap();
+    orders.into_iter().map(|order| (order.seq, order)).collect()
+}
+
+#[test]
+fn any_damage_leaves_a_site_that_starts() {
+    let sound = tempfile::tempdir().unwrap();
+    let expected = whole(sound.path());
+    let bytes = fs::read(sound.path().join("ledger.db")).unwrap();
+    let mut random = fastrand::Rng::with_seed(3);
+    let (mut found, mut kept, mut lost) = (0_u32, 0, 0);
+    for round in 0..ROUNDS {
+        let dir = tempfile::tempdir().unwrap();
+        let mut damaged = bytes.clone();
+        for _ in 0..=round % 4 {
+            let at = random.usize(..damaged.len());
+            let end = damaged.len().min(at + random.usize(1..2000));
+            damaged[at..end].iter_mut().for_each(|byte| *byte = random.u8(..));
+        }
+        fs::write(dir.path().join("ledger.db"), &damaged).unwrap();
+        let (mut ledger, opening) = open(dir.path());
+        if let Some(salvaged) = opening.salvaged {
+            found += 1;
+            assert_eq!(fs::read(&salvaged.set_aside).unwrap(), damaged, "kept as it was");
+            let verdict = ledger.verify().unwrap();
+            assert_eq!(verdict.bad, None, "round {round}");
+            let orders = all(&ledger);
+            assert_eq!(orders.len() as u64, salvaged.kept, "round {round}");
+            for (seq, order) in &orders {
+                assert_eq!(order.key, expected[seq].key, "round {round}");
+            }
+            kept += salvaged.kept;
+            lost += salvaged.lost;
+        }
+        // Whatever happened, the site goes on.
+        let next = ledger.load().unwrap().last_seq.0 + 1;
+        let order = opened(next.max(ORDERS + 1), 1, stamp(1));
+        ledger.record(&[open_entry(&order)]).unwrap();
+        assert_eq!(ledger.lookup(&Lookup::Id(order.id)).unwrap(), vec![order]);
+    }
+    println!("{ROUNDS} files damaged, {found} found at the start, {kept} orders kept, {lost} lost");
+    assert!(found > ROUNDS / 2);
+    assert!(kept > u64::from(found) * ORDERS / 2, "most of the orders are readable");
+}
+
+#[test]
+fn one_lost_page_costs_its_own_orders_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = whole(dir.path());
+    let path = dir.path().join("ledger.db");
+    let mut bytes = fs::read(&path).unwrap();
+    // A page in the middle of the orders: the one with the record number of order 150.
+    let needle = format!("{:012}", 150);
+    let at = bytes.windows(12).position(|text| text == needle.as_bytes()).unwrap();
+    let page = at / 1024 * 1024;
+    bytes[page..page + 1024].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let (ledger, opening) = open(dir.path());
+    let salvaged = opening.salvaged.unwrap();
+    let orders = all(&ledger);
+    assert!((1..=12).contains(&salvaged.lost), "{salvaged:?}");
+    assert_eq!(salvaged.kept + salvaged.lost, ORDERS);
+    assert!(orders.iter().all(|(seq, order)| expected[seq] == *order), "the others are whole");
+}
+
+#[test]
+fn a_file_of_zeros_and_a_lost_file_go_on_from_the_noted_head() {
+    let dir = tempfile::tempdir().unwrap();
+    whole(dir.path());
+    let (mut ledger, _) = open(dir.path());
+    let (head, boot) = (ledger.head().unwrap(), ledger.load().unwrap().boot);
+    drop(ledger);
+    let path = dir.path().join("ledger.db");
+    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    fs::write(&path, vec![0; length]).unwrap();
+    let (mut ledger, opening) = open(dir.path());
+    assert_eq!(opening.salvaged.unwrap().set_aside, dir.path().join("ledger.damaged-1.db"));
+    assert_eq!(ledger.head().unwrap(), head);
+    assert_eq!(ledger.load().unwrap().boot.0, boot.0 + 1);
+    drop(ledger);
+    fs::remove_file(&path).unwrap();
+    let (mut ledger, opening) = open(dir.path());
+    assert!(opening.is_fresh);
+    assert_eq!(ledger.verify().unwrap().anchor, head);
+    assert_eq!(ledger.load().unwrap().boot.0, boot.0 + 2);
+}
+
+#[test]
+fn a_replacement_that_was_cut_off_is_finished_or_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = whole(dir.path());
+    // Cut after the damaged file was moved away and before the new one took its place.
+    fs::rename(dir.path().join("ledger.db"), dir.path().join("ledger.salvage.db")).unwrap();
+    let (ledger, opening) = open(dir.path());
+    assert!(!opening.is_fresh);
+    assert_eq!(all(&ledger), expected);
+    drop(ledger);
+    // Cut while the new one was being written.
+    fs::write(dir.path().join("ledger.salvage.db"), b"half").unwrap();
+    let (ledger, _) = open(dir.path());
+    assert_eq!(all(&ledger), expected);
+    assert!(!dir.path().join("ledger.salvage.db").exists());
+}

@@ -1,0 +1,235 @@
+//! What the ledger gives back is the fold of the entries it was given.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use sitepilot::{
+    domain::{
+        card::Verdict,
+        id::{CardNo, OrderSeq, Sequence, TransactionId},
+        order::{DeliveryState, Order, OrderState, Progress},
+        quantity::Energy,
+    },
+    ledger::Filter,
+    site::{
+        command::Query,
+        entry::{Entry, OpenRemote, VersionKind},
+        restore::{Image, Owed},
+    },
+};
+
+#[path = "support/orders.rs"]
+mod orders;
+
+use orders::{ended, open, opened, original, stamp, uplink};
+
+/// The test's own memory.
+#[derive(Default)]
+struct Memory {
+    orders: BTreeMap<OrderSeq, Order>,
+    image: Image,
+}
+
+impl Memory {
+    /// An entry that is valid now, chosen by two numbers; remembered at once.
+    fn next(&mut self, choice: u8, which: u64, ms: u64) -> Option<Entry> {
+        let at = stamp(ms);
+        let uplinks = [uplink("cloud"), uplink("other")];
+        let target = uplinks[usize::from(which % 3 == 0)].clone();
+        if choice < 5 {
+            let order = opened(self.image.last_seq.0 + 1, which % 5, at);
+            self.image.last_seq = order.seq;
+            self.orders.insert(order.seq, order.clone());
+            return Some(Entry::OrderOpened(Box::new(order)));
+        }
+        if choice >= 20 {
+            return self.about_the_site(choice, which, ms);
+        }
+        let number = which % self.image.last_seq.0.max(1) + 1;
+        let order = self.orders.get_mut(&OrderSeq(number))?;
+        let (seq, is_open) = (order.seq, order.state.is_open());
+        match choice {
+            5 if is_open => {
+                let progress = Progress { energy: Energy::from_wh(which), cost: None, at };
+                order.progress = Some(progress);
+                Some(Entry::ProgressKept { seq, progress })
+            }
+            6 if is_open => {
+                order.state = OrderState::Interrupted;
+                Some(Entry::OrderInterrupted { seq, at, reason: "silent".to_owned() })
+            }
+            7 if is_open => {
+                order.state = OrderState::Charging;
+                Some(Entry::OrderResumed { seq, at })
+            }
+            8 => {
+                let transaction = TransactionId::new(&format!("t-{which}")).unwrap();
+                order.transaction = Some(transaction.clone());
+                Some(Entry::TransactionAssigned { seq, transaction, at })
+            }
+            9..=12 if is_open => {
+                let mut over = ended(order, at, &uplinks);
+                if which % 4 == 0 {
+                    over.card = CardNo::new("learned at the end").ok();
+                    over.flags.offline = true;
+                }
+                *order = over;
+                Some(Entry::OrderRecorded(Box::new(order.clone())))
+            }
+            13 if !is_open => {
+                order.flags.disputed = true;
+                let mut ending = order.ending.clone().unwrap();
+                ending.energy = Energy::from_wh(which);
+                let kind = VersionKind::Disputed;
+                Some(Entry::VersionKept { seq, kind, ending: Box::new(ending), at })
+            }
+            14..=18 => self.about_a_delivery(seq, choice, &target, at),
+            19 if order.state == OrderState::Recorded => {
+                order.state = OrderState::Settled;
+                Some(Entry::OrderSettled { seq, at })
+            }
+            _ => None,
+        }
+    }
+
+    fn about_a_delivery(
+        &mut self,
+        seq: OrderSeq,
+        choice: u8,
+        target: &sitepilot::domain::id::UplinkName,
+        at: sitepilot::domain::time::Stamp,
+    ) -> Option<Entry> {
+        let delivery = self.orders.get_mut(&seq)?.delivery_mut(target)?;
+        let uplink = target.clone();
+        match (choice, delivery.state) {
+            (14, DeliveryState::Queued | DeliveryState::Sent) => {
+                let payload = Bytes::from(format!("frozen {}", seq.0));
+                delivery.payload = Some(payload.clone());
+                delivery.state = DeliveryState::Sent;
+                Some(Entry::PayloadFrozen { seq, uplink, payload })
+            }
+            (15 | 16, state) if state != DeliveryState::Confirmed => {
+                delivery.state = DeliveryState::Confirmed;
+                delivery.attempts = 2;
+                delivery.confirmed = Some(at);
+                Some(Entry::DeliveryConfirmed { seq, uplink, at, attempts: 2 })
+            }
+            (17, DeliveryState::Queued | DeliveryState::Sent) => {
+                delivery.state = DeliveryState::Quarantined;
+                delivery.last_error = Some("no".to_owned());
+                Some(Entry::DeliveryQuarantined { seq, uplink, at, reason: "no".to_owned() })
+            }
+            (18, DeliveryState::Quarantined) => {
+                delivery.state = DeliveryState::Queued;
+                Some(Entry::DeliveryRequeued { seq, uplink, at })
+            }
+            _ => None,
+        }
+    }
+
+    fn about_the_site(&mut self, choice: u8, which: u64, ms: u64) -> Option<Entry> {
+        let (image, at, uplink) = (&mut self.image, stamp(ms), uplink("cloud"));
+        Some(match choice {
+            20 => {
+                let card = CardNo::new(&format!("{}", which % 4)).unwrap();
+                let verdict = if which % 2 == 0 { Verdict::Accepted } else { Verdict::Blocked };
+                image.cards.insert(card.clone(), verdict);
+                Entry::CardJudged { card, verdict, at }
+            }
+            21 => {
+                image.cards.clear();
+                Entry::CardsCleared
+            }
+            22 => {
+                image.tariff = Some((which, original(40, which, 30)));
+                Entry::TariffKept { id: which, original: original(40, which, 30) }
+            }
+            23 => {
+                let up_to = Sequence(which);
+                let mark = image.sequences.entry(uplink.clone()).or_default();
+                *mark = up_to.max(*mark);
+                Entry::SequencesReserved { uplink, up_to }
+            }
+            24 => {
+                let transaction = TransactionId::new(&format!("r-{ms}")).ok();
+                let remote = OpenRemote { uplink, sequence: Sequence(which % 3), transaction, at };
+                image.remotes.push(remote.clone());
+                image.remote_transactions.extend(remote.transaction.clone());
+                Entry::RemoteOpened(remote)
+            }
+            25 => {
+                let sequence = image.remotes.first()?.sequence;
+                image.remotes.retain(|remote| remote.sequence != sequence);
+                Entry::RemoteClosed { uplink, sequence }
+            }
+            26 => Entry::ClockStepped { by_ms: 5, at },
+            _ => return None,
+        })
+    }
+
+    /// What the ledger has to give back.
+    fn image(&self) -> Image {
+        let mut image = self.image.clone();
+        image.orders = self.orders.len() as u64;
+        image.open = self.orders.values().filter(|o| o.state.is_open()).cloned().collect();
+        for order in self.orders.values() {
+            image.unsettled += u64::from(order.state == OrderState::Recorded);
+            for delivery in order.deliveries.iter().filter(|delivery| delivery.state.is_owed()) {
+                let recorded = order.ending.as_ref().map(|ending| ending.recorded.wall.unix_ms);
+                let none = Owed { orders: 0, oldest_unix_ms: recorded };
+                image.owed.entry(delivery.uplink.clone()).or_insert(none).orders += 1;
+            }
+        }
+        image
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn load_is_the_fold_of_the_entries(
+        choices in prop::collection::vec((0_u8..27, any::<u32>(), any::<bool>()), 1..200),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, _) = open(dir.path());
+        let mut memory = Memory { image: Image { boot: ledger.load().unwrap().boot, ..Image::default() }, ..Memory::default() };
+        let mut batch = Vec::new();
+        for (ms, (choice, which, commit)) in (1_u64..).zip(choices) {
+            batch.extend(memory.next(choice, which.into(), ms * 1000));
+            if commit {
+                ledger.record(&batch).unwrap();
+                batch.clear();
+                prop_assert_eq!(ledger.load().unwrap(), memory.image());
+            }
+        }
+        ledger.record(&batch).unwrap();
+        let verdict = ledger.verify().unwrap();
+        prop_assert_eq!(verdict.bad, None);
+        prop_assert_eq!(verdict.orders, memory.orders.len() as u64);
+
+        let reader = ledger.reader().unwrap();
+        let mut all = reader.list(&Filter::default(), u16::MAX).unwrap();
+        all.reverse();
+        let expected: Vec<Order> = memory.orders.values().cloned().collect();
+        prop_assert_eq!(&all, &expected);
+        let cloud = uplink("cloud");
+        let query = Query::Backlog { uplink: cloud.clone(), after: OrderSeq(0), limit: 500 };
+        let (backlog, total) = reader.query(&query).unwrap();
+        let is_owed = |order: &Order| order.delivery(&cloud).is_some_and(|d| d.state.is_owed());
+        let owed: Vec<Order> = expected.into_iter().filter(is_owed).collect();
+        prop_assert_eq!(total, owed.len() as u64);
+        prop_assert_eq!(backlog, owed);
+
+        drop(reader);
+        drop(ledger);
+        let (mut ledger, opening) = open(dir.path());
+        prop_assert_eq!(opening, sitepilot::ledger::Opening::default());
+        let mut image = memory.image();
+        image.boot.0 += 1;
+        prop_assert_eq!(ledger.load().unwrap(), image);
+    }
+}
