@@ -38,7 +38,7 @@ impl Memory {
     fn next(&mut self, choice: u8, which: u64, ms: u64) -> Option<Entry> {
         let at = stamp(ms);
         let uplinks = [uplink("cloud"), uplink("other")];
-        let target = uplinks[usize::from(which % 3 == 0)].clone();
+        let target = uplinks[usize::from(which.is_multiple_of(3))].clone();
         if choice < 5 {
             let order = opened(self.image.last_seq.0 + 1, which % 5, at);
             self.image.last_seq = order.seq;
@@ -72,7 +72,7 @@ impl Memory {
             }
             9..=12 if is_open => {
                 let mut over = ended(order, at, &uplinks);
-                if which % 4 == 0 {
+                if which.is_multiple_of(4) {
                     over.card = CardNo::new("learned at the end").ok();
                     over.flags.offline = true;
                 }
@@ -135,7 +135,8 @@ impl Memory {
         Some(match choice {
             20 => {
                 let card = CardNo::new(&format!("{}", which % 4)).unwrap();
-                let verdict = if which % 2 == 0 { Verdict::Accepted } else { Verdict::Blocked };
+                let verdict =
+                    if which.is_multiple_of(2) { Verdict::Accepted } else { Verdict::Blocked };
                 image.cards.insert(card.clone(), verdict);
                 Entry::CardJudged { card, verdict, at }
             }
