@@ -1,0 +1,312 @@
+//! Starts every room, in an order in which nothing speaks before somebody listens.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+};
+
+use anyhow::Context as _;
+use tokio::sync::{oneshot, watch};
+use tracing::{error, info};
+
+use super::{Running, listen, rooms::Rooms};
+use crate::{
+    broker::{DoorEvent, Doors, DoorsConfig},
+    clock::Clock,
+    domain::id::UplinkName,
+    ledger::{Ledger, LedgerError, Opening, Options},
+    service::{
+        config::Config,
+        credentials::Credentials,
+        gate::{Gate, GateCounters},
+        heart::{Heart, HeartError, Kept, Parts, Pulse},
+        outside::{Tickets, World},
+        piles::{Piles, Probe},
+        reader::{self, Page},
+        source::Desk,
+        watchdog::{Door, Watch},
+    },
+    site::{Input, command::Query},
+    status::{self, Access, router},
+    uplink::{self, Accounts, Counters, Link, Login, Outbox},
+};
+
+/// Inputs that wait for the heart: a few batches. Beyond it the doors stop reading.
+const INBOX: usize = 1024;
+
+/// Events of the doors that wait for the gate; the inbox does the waiting.
+const DOOR_EVENTS: usize = 64;
+
+/// What the rooms share.
+struct Shared<'c> {
+    config: &'c Config,
+    clock: Arc<Clock>,
+    pulse: Arc<Pulse>,
+    inbox: flume::Sender<Input>,
+    doors: Doors,
+    uplinks: BTreeMap<UplinkName, (Outbox, Arc<Counters>)>,
+    tickets: Arc<Tickets>,
+    gate: Arc<GateCounters>,
+    unsaid: Arc<AtomicU64>,
+    watch: Arc<Watch>,
+}
+
+impl Running {
+    /// Starts every room on the runtime it is called in.
+    ///
+    /// # Errors
+    ///
+    /// If a room cannot start.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data_dir = &config.site.data_dir;
+        let clock = Arc::new(Clock::open(data_dir));
+        let credentials: Arc<dyn Accounts> =
+            Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
+        let ledger = open_ledger(config)?;
+
+        let probe = Probe::new().context("no randomness")?;
+        let (door_events, events) = flume::bounded(DOOR_EVENTS);
+        let registry = Arc::new(Piles::new(&config.piles, probe.clone()));
+        let (doors, doors_task) = Doors::bind(doors_config(config), registry, door_events).await?;
+        let http = listen::http(config).await?;
+        let control = listen::control(&config.control.socket).await?;
+
+        let (inbox, inputs) = flume::bounded(INBOX);
+        let shared = Shared {
+            config,
+            clock,
+            pulse: Arc::default(),
+            inbox,
+            doors,
+            uplinks: outboxes(config),
+            tickets: Arc::default(),
+            gate: Arc::default(),
+            unsaid: Arc::default(),
+            watch: Arc::default(),
+        };
+        let mut rooms = Rooms::default();
+        let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
+        let heart = shared.start_heart(ledger, inputs, history).await?;
+        // The heart restores the site first; from here on everybody may speak.
+        let desk = shared.desk(pages);
+        if let Some(listener) = http {
+            let pages = router(desk.clone(), Access::Read);
+            rooms.task("http", async { Ok(status::serve(listener, pages).await?) });
+        }
+        let pages = router(desk, Access::Control);
+        rooms.task("control", async { Ok(status::serve(control, pages).await?) });
+        shared.start_gate(&mut rooms, events);
+        shared.start_watchdog(&mut rooms, &probe);
+        rooms.task("doors", async { Ok(doors_task.run().await?) });
+        let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
+        info!(doors = %shared.doors.local_addr(), "piles may come");
+        Ok(Self {
+            rooms,
+            doors: shared.doors,
+            pulse: shared.pulse,
+            inbox: shared.inbox,
+            outboxes: shared.uplinks.into_values().map(|(outbox, _)| outbox).collect(),
+            stop_uplinks,
+            heart,
+            socket: config.control.socket.clone(),
+        })
+    }
+}
+
+impl Shared<'_> {
+    /// The threads that read the ledger beside the heart, and where they are asked.
+    fn start_readers(
+        &self,
+        rooms: &mut Rooms,
+        ledger: &Ledger,
+    ) -> anyhow::Result<(flume::Sender<Query>, flume::Sender<Page>)> {
+        let (history, questions) = flume::bounded(reader::HISTORY_QUEUE);
+        let (pages, pages_wanted) = flume::bounded(reader::PAGES_QUEUE);
+        let (for_site, for_pages) = (ledger.reader()?, ledger.reader()?);
+        let answers = self.inbox.clone();
+        rooms.thread("history", move || {
+            reader::answer_site(&for_site, &questions, &answers).map_err(Into::into)
+        })?;
+        rooms.thread("pages", move || {
+            reader::answer_pages(&for_pages, &pages_wanted);
+            Ok(())
+        })?;
+        Ok((history, pages))
+    }
+
+    /// Starts the heart's thread and waits until the site is restored.
+    async fn start_heart(
+        &self,
+        ledger: Ledger,
+        inbox: flume::Receiver<Input>,
+        history: flume::Sender<Query>,
+    ) -> anyhow::Result<oneshot::Receiver<Result<(), HeartError>>> {
+        let outboxes =
+            self.uplinks.iter().map(|(name, (outbox, _))| (name.clone(), outbox.clone()));
+        let outside = World {
+            doors: self.doors.clone(),
+            uplinks: outboxes.collect(),
+            history,
+            tickets: self.tickets.clone(),
+            clock: self.clock.clone(),
+            piles: self.config.piles.iter().map(|pile| pile.code).collect(),
+            unsaid: self.unsaid.clone(),
+        };
+        let parts = Parts {
+            memory: Kept::new(ledger, self.config.ledger.retention_days),
+            outside,
+            config: self.config.site_config(),
+            clock: self.clock.clone(),
+            inbox,
+            pulse: self.pulse.clone(),
+            data_dir: self.config.site.data_dir.clone(),
+        };
+        let (restored, is_restored) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
+        let beat = move || {
+            // Nobody waits for these any more if the program is leaving.
+            let heart = match Heart::start(parts) {
+                Ok(heart) => heart,
+                Err(error) => {
+                    let _ = restored.send(Err(error));
+                    return;
+                }
+            };
+            let _ = restored.send(Ok(()));
+            let _ = ended.send(heart.run());
+        };
+        std::thread::Builder::new().name("heart".to_owned()).spawn(beat)?;
+        is_restored.await.context("the heart panicked while it restored the site")??;
+        Ok(end)
+    }
+
+    fn desk(&self, pages: flume::Sender<Page>) -> Arc<Desk> {
+        let counters = self.uplinks.iter().map(|(name, (_, all))| (name.clone(), all.clone()));
+        Arc::new(Desk {
+            place: self.config.site.clone(),
+            serials: Desk::serials(self.config),
+            uplinks: counters.collect(),
+            pulse: self.pulse.clone(),
+            clock: self.clock.clone(),
+            doors: self.doors.clone(),
+            gate: self.gate.clone(),
+            unsaid: self.unsaid.clone(),
+            pages,
+            inbox: self.inbox.clone(),
+            tickets: self.tickets.clone(),
+            watch: self.watch.clone(),
+            importing: Arc::new(Mutex::new(false)),
+        })
+    }
+
+    fn start_gate(&self, rooms: &mut Rooms, events: flume::Receiver<DoorEvent>) {
+        let gate = Gate {
+            doors: self.doors.clone(),
+            events,
+            inbox: self.inbox.clone(),
+            clock: self.clock.clone(),
+            counters: self.gate.clone(),
+        };
+        rooms.task("gate", async move {
+            gate.run().await;
+            Ok(())
+        });
+    }
+
+    fn start_watchdog(&self, rooms: &mut Rooms, probe: &Probe) {
+        let door = Door::new(self.doors.local_addr(), probe);
+        let (watch, pulse, clock) = (self.watch.clone(), self.pulse.clone(), self.clock.clone());
+        rooms.task("watchdog", async move {
+            watch.run(pulse, clock, door).await;
+            Ok(())
+        });
+    }
+
+    /// One task per uplink; they end when the answer becomes true.
+    fn start_uplinks(
+        &self,
+        rooms: &mut Rooms,
+        accounts: &Arc<dyn Accounts>,
+    ) -> anyhow::Result<watch::Sender<bool>> {
+        let (stop_uplinks, stop) = watch::channel(false);
+        for settings in uplink_settings(self.config, accounts, &self.clock)? {
+            let (outbox, counters) = self.uplinks[&settings.name].clone();
+            let link = Link::new(settings, outbox, counters, self.inbox.clone(), stop.clone());
+            rooms.task("uplink", async move {
+                link.run().await;
+                Ok(())
+            });
+        }
+        Ok(stop_uplinks)
+    }
+}
+
+fn outboxes(config: &Config) -> BTreeMap<UplinkName, (Outbox, Arc<Counters>)> {
+    let one = |uplink: &crate::service::config::Uplink| {
+        let counters = Arc::new(Counters::default());
+        (uplink.name.clone(), (Outbox::new(counters.clone()), counters))
+    };
+    config.uplinks.iter().map(one).collect()
+}
+
+fn doors_config(config: &Config) -> DoorsConfig {
+    let broker = &config.broker;
+    let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+    let mut doors = DoorsConfig::new(broker.listen);
+    doors.max_connections = size(broker.max_connections);
+    doors.max_packet_bytes = size(broker.max_packet_bytes);
+    doors.connect_timeout = broker.connect_timeout;
+    doors
+}
+
+/// Tells whatever the opening found.
+fn open_ledger(config: &Config) -> Result<Ledger, LedgerError> {
+    let min_free_mb = u64::from(config.ledger.min_free_mb);
+    let options = Options { min_free_mb, ..Options::default() };
+    let (ledger, opening) = Ledger::open(&config.site.data_dir, options)?;
+    let Opening { is_fresh, migrated, salvaged, .. } = opening;
+    if is_fresh {
+        info!("new ledger");
+    }
+    if let Some(migrated) = migrated {
+        info!(from = migrated.from, to = migrated.to, copies = ?migrated.copies, "ledger migrated");
+    }
+    if let Some(salvaged) = salvaged {
+        let (kept, lost) = (salvaged.kept, salvaged.lost);
+        let file = salvaged.set_aside.display();
+        error!(%file, why = salvaged.why, kept, lost, "the ledger was damaged and is set aside");
+    }
+    Ok(ledger)
+}
+
+fn uplink_settings(
+    config: &Config,
+    accounts: &Arc<dyn Accounts>,
+    clock: &Arc<Clock>,
+) -> anyhow::Result<Vec<uplink::Settings>> {
+    let stations = config.site_config().uplinks.into_iter().map(|uplink| uplink.station);
+    let settings = config.uplinks.iter().zip(stations).map(|(uplink, station)| {
+        let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
+            let shown = file.display();
+            uplink::client_config(file).with_context(|| format!("uplink {}: {shown}", uplink.name))
+        });
+        let clock = clock.clone();
+        Ok(uplink::Settings {
+            name: uplink.name.clone(),
+            station,
+            host: uplink.endpoint.host.clone(),
+            port: uplink.endpoint.port,
+            tls: tls.transpose()?,
+            default_login: Login {
+                username: uplink.username.clone(),
+                password: uplink.password.expose().to_owned(),
+            },
+            registration_code: uplink.registration_code.expose().to_owned(),
+            login_retry: uplink.login_retry,
+            keep_alive: uplink.keep_alive,
+            accounts: accounts.clone(),
+            now: Arc::new(move || clock.now()),
+        })
+    });
+    settings.collect()
+}
