@@ -5,7 +5,7 @@
 use sitepilot::{
     domain::order::{DeliveryState, OrderState},
     ledger::LedgerError,
-    site::Lookup,
+    site::{Lookup, entry::Entry},
 };
 
 #[path = "support/orders.rs"]
@@ -77,6 +77,29 @@ fn an_entry_may_be_repeated_but_not_denied() {
         assert!(matches!(refused, Err(LedgerError::Contradiction(_))), "{entry:?}: {refused:?}");
         assert_eq!(ledger.load().unwrap().orders, 1, "the rest of the step is not kept either");
     }
+}
+
+#[test]
+fn an_order_confirmed_without_a_payload_keeps_the_first_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    let cloud = uplink("cloud");
+    let running = opened(1, 7, stamp(1000));
+    let over = ended(&running, stamp(2000), std::slice::from_ref(&cloud));
+    let (yes, closed) = (confirmed(&over, &cloud, stamp(3000)), settled(&over, stamp(3000)));
+    ledger.record(&[open_entry(&running), record_entry(&over), yes, closed]).unwrap();
+    let frozen = |payload: &'static [u8]| Entry::PayloadFrozen {
+        seq: over.seq,
+        uplink: cloud.clone(),
+        payload: payload.into(),
+    };
+    ledger.record(&[frozen(b"whole order")]).unwrap();
+    ledger.record(&[frozen(b"whole order")]).unwrap();
+    let found = ledger.lookup(&Lookup::Id(over.id)).unwrap().pop().unwrap();
+    assert_eq!(found.deliveries[0].state, DeliveryState::Confirmed);
+    assert_eq!(found.deliveries[0].payload.as_deref(), Some(&b"whole order"[..]));
+    let other = ledger.record(&[frozen(b"another")]);
+    assert!(matches!(other, Err(LedgerError::Contradiction(_))), "{other:?}");
 }
 
 #[test]
