@@ -10,7 +10,10 @@ use sitepilot::{
         order::Order,
     },
     ledger::LedgerError,
-    peers::pile::{AnsweredOrder, Memory, PileNews},
+    peers::{
+        backend::Span,
+        pile::{AnsweredOrder, Memory, PileNews},
+    },
 };
 
 #[path = "whole_site/world.rs"]
@@ -27,7 +30,7 @@ const FAULTS: u32 = 60;
 fn trouble(w: &mut World) {
     let at = w.rng.usize(..PILES);
     let now = w.now();
-    match w.rng.u32(..17) {
+    match w.rng.u32(..18) {
         0 | 1 => {
             let away_ms = w.rng.u64(100..20_000);
             w.cut_pile(at, away_ms);
@@ -57,6 +60,10 @@ fn trouble(w: &mut World) {
             w.backend.remote_start(DEVICE, evse.as_str(), &connector, "APP", now);
         }
         15 => w.backend.faults.order_error = Some(2),
+        16 => {
+            let all = Span { level: 2, ..Span::default() };
+            w.backend.get_transactions(DEVICE, &all, now);
+        }
         // What the pile forgets, the site closes by itself; record numbers begin anew.
         _ => w.places[at].pile.power_cut(2_000, Memory::Lost, now),
     }
