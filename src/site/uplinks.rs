@@ -10,9 +10,9 @@ use super::{
     turn::Turn,
 };
 use crate::domain::{
-    event::{UplinkAnswer, UplinkEvent, UplinkRequest},
-    id::{OrderSeq, Sequence, UplinkName},
-    order::OrderState,
+    event::{Named, UplinkAnswer, UplinkEvent, UplinkRequest},
+    id::{ConnectorNo, OrderId, OrderSeq, RequestId, Sequence, TransactionId, UplinkName},
+    order::{Order, OrderState},
     reply::{UplinkMessage, UplinkReply, Urgency},
     wire::{ErrorCode, Original},
 };
@@ -137,30 +137,12 @@ impl Site {
                 self.start_conf(name, sequence, (seq, pile), answer, turn);
             }
             (Purpose::Stop { seq }, UplinkAnswer::Stop { transaction, connector, .. }) => {
-                let matches = |order: &crate::domain::order::Order| {
-                    let is_transaction = order.transaction.is_none()
-                        || transaction.allows(order.transaction.as_ref());
-                    is_transaction && at_connector(order, &connector)
-                };
-                if self.is_about(name, seq, matches, turn) {
-                    self.delivered(name, sequence, seq, &Outcome::Confirmed, turn);
-                }
+                self.stop_conf(name, sequence, seq, (&transaction, &connector), turn);
             }
             (
                 Purpose::Transaction { seq },
-                UplinkAnswer::Transaction { status, order: id, connector },
-            ) => {
-                let matches = |order: &crate::domain::order::Order| {
-                    id.allows(Some(&order.id)) && at_connector(order, &connector)
-                };
-                if self.is_about(name, seq, matches, turn) {
-                    let outcome = match status {
-                        0 => Outcome::Confirmed,
-                        _ => Outcome::Refused(format!("status {status}")),
-                    };
-                    self.delivered(name, sequence, seq, &outcome, turn);
-                }
-            }
+                UplinkAnswer::Transaction { status, order, connector },
+            ) => self.transaction_conf(name, sequence, seq, (status, &order, &connector), turn),
             (Purpose::Again { .. }, UplinkAnswer::Transaction { .. }) => {
                 link.close(sequence);
                 self.history_answered(name);
@@ -172,11 +154,47 @@ impl Site {
         }
     }
 
+    fn stop_conf(
+        &mut self,
+        name: &UplinkName,
+        sequence: Sequence,
+        seq: OrderSeq,
+        (transaction, connector): (&Named<TransactionId>, &Named<ConnectorNo>),
+        turn: &mut Turn,
+    ) {
+        let matches = |order: &Order| {
+            let is_transaction =
+                order.transaction.is_none() || transaction.allows(order.transaction.as_ref());
+            is_transaction && at_connector(order, connector)
+        };
+        if self.is_about(name, seq, matches, turn) {
+            self.delivered(name, sequence, seq, &Outcome::Confirmed, turn);
+        }
+    }
+
+    fn transaction_conf(
+        &mut self,
+        name: &UplinkName,
+        sequence: Sequence,
+        seq: OrderSeq,
+        (status, id, connector): (i32, &Named<OrderId>, &Named<ConnectorNo>),
+        turn: &mut Turn,
+    ) {
+        let matches = |order: &Order| id.allows(Some(&order.id)) && at_connector(order, connector);
+        if self.is_about(name, seq, matches, turn) {
+            let outcome = match status {
+                0 => Outcome::Confirmed,
+                _ => Outcome::Refused(format!("status {status}")),
+            };
+            self.delivered(name, sequence, seq, &outcome, turn);
+        }
+    }
+
     fn start_conf(
         &mut self,
         name: &UplinkName,
         sequence: Sequence,
-        (seq, pile): (OrderSeq, Option<crate::domain::id::RequestId>),
+        (seq, pile): (OrderSeq, Option<RequestId>),
         answer: UplinkAnswer,
         turn: &mut Turn,
     ) {
@@ -184,9 +202,7 @@ impl Site {
         else {
             return;
         };
-        let matches = |order: &crate::domain::order::Order| {
-            id.allows(Some(&order.id)) && at_connector(order, &connector)
-        };
+        let matches = |order: &Order| id.allows(Some(&order.id)) && at_connector(order, &connector);
         if !self.is_about(name, seq, matches, turn) {
             return;
         }
