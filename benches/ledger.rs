@@ -186,8 +186,9 @@ fn speeds() {
         for piles in [1, 16, 200] {
             let mut site = Site::new(piles, Options::default(), 2000);
             site.recorder.slow_syncs(delay);
-            let rounds = if delay.is_zero() { 40 } else { 8 };
-            let (_, took, done) = site.run(piles * rounds, Site::turn);
+            // Enough commits that a move of the log into the file is one of many.
+            let least = if delay.is_zero() { 2000 } else { 60 };
+            let (_, took, done) = site.run(least.max(piles * 8), Site::turn);
             let batched = per_second(done, took);
             let orders = if delay.is_zero() { 2000 } else { 60 };
             let (_, took, done) = site.run(orders, Site::turn_one_by_one);

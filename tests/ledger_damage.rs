@@ -122,8 +122,24 @@ fn a_file_of_zeros_and_a_lost_file_go_on_from_the_noted_head() {
     fs::remove_file(&path).unwrap();
     let (mut ledger, opening) = open(dir.path());
     assert!(opening.is_fresh);
+    assert_eq!(opening.missing_rows, head.n);
     assert_eq!(ledger.verify().unwrap().anchor, head);
     assert_eq!(ledger.load().unwrap().boot.0, boot.0 + 2);
+}
+
+#[test]
+fn a_lost_log_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    whole(dir.path());
+    let sound = fs::read(dir.path().join("ledger.db")).unwrap();
+    let (mut ledger, _) = open(dir.path());
+    let order = opened(ORDERS + 1, 1, stamp(1));
+    ledger.record(&[open_entry(&order)]).unwrap();
+    ledger.checkpoint().unwrap();
+    drop(ledger);
+    fs::write(dir.path().join("ledger.db"), sound).unwrap();
+    let (_, opening) = open(dir.path());
+    assert_eq!((opening.salvaged, opening.missing_rows), (None, 1));
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub struct Opening {
     pub migrated: Option<Migrated>,
     /// The file was damaged.
     pub salvaged: Option<Salvaged>,
+    /// Journal rows that were noted beside the file and are not in it: the file was taken away, or
+    /// its log was damaged and the last commits with it.
+    pub missing_rows: u64,
 }
 
 /// An open file and what is known of it.
@@ -63,7 +66,11 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<Opened, LedgerError>
     let noted = note::read(dir).unwrap_or_default();
     let (conn, opening) = match prepare(dir, options, &noted) {
         Ok((conn, migrated)) => {
-            (conn, Opening { is_fresh, migrated: migrated.filter(|_| !is_fresh), salvaged: None })
+            let migrated = migrated.filter(|_| !is_fresh);
+            // A new file goes on from the noted head, with none of the rows up to it.
+            let last_n = if is_fresh { 0 } else { journal::head(&conn)?.n };
+            let missing_rows = noted.head.n.saturating_sub(last_n);
+            (conn, Opening { is_fresh, migrated, missing_rows, salvaged: None })
         }
         Err(LedgerError::Corrupt(why)) => replace(dir, options, &noted, why)?,
         Err(error) => return Err(error),

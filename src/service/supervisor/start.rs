@@ -264,9 +264,12 @@ fn open_ledger(config: &Config) -> Result<Ledger, LedgerError> {
     let min_free_mb = u64::from(config.ledger.min_free_mb);
     let options = Options { min_free_mb, ..Options::default() };
     let (ledger, opening) = Ledger::open(&config.site.data_dir, options)?;
-    let Opening { is_fresh, migrated, salvaged, .. } = opening;
+    let Opening { is_fresh, migrated, salvaged, missing_rows } = opening;
     if is_fresh {
         info!("new ledger");
+    }
+    if missing_rows > 0 {
+        error!(missing_rows, "the ledger lacks rows that it had: its file or its log is gone");
     }
     if let Some(migrated) = migrated {
         info!(from = migrated.from, to = migrated.to, copies = ?migrated.copies, "ledger migrated");
