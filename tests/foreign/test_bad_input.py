@@ -48,8 +48,9 @@ def error_of(pile, payload):
 def test_what_does_not_decode_is_answered_with_the_right_code(good):
     site, _ = good
     pile = site.pile(2)
-    # What is no envelope has no sequence id to answer to; it is dropped, and the pile stays.
-    pile.publish(f"/U/C/{pile.code}", b"\xff\xff\xff\xff")
+    # What is no envelope has no sequence id to answer to.
+    sequence, error = error_of(pile, b"\xff\xff\xff\xff")
+    assert (sequence, error) == (0, pb.EC_ProtocolError)
     sequence, error = error_of(pile, wire.seal(pb.ID_StartTransactionReq, 9001, b"\xff\xff"))
     assert (sequence, error) == (9001, pb.EC_ProtocolError)
     sequence, error = error_of(pile, wire.seal(pb.ID_GetLogReq, 9002, b""))

@@ -50,7 +50,8 @@ impl Apdu {
             let found = format!("{} bytes", bytes.len());
             return Err(DecodeError::new("APDU", "at most 65536 bytes", found, ErrorCode::Generic));
         }
-        let outline = Outline::of(bytes).map_err(|e| DecodeError::parse("APDU", &e))?;
+        let outline =
+            Outline::of(bytes).map_err(|e| DecodeError::parse("APDU", &e).unaddressed())?;
         match outline.third {
             // Not answered: that would have to be in 1.0, which is read for people only.
             None => open_1_0(bytes),

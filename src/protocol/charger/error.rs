@@ -21,8 +21,8 @@ pub struct DecodeError {
     pub found: String,
     /// What to answer with.
     pub code: ErrorCode,
-    /// Sequence id to answer with; `None` where nothing is to be answered, because the bytes do
-    /// not say what they are or are an answer themselves.
+    /// Sequence id to answer with, 0 where the bytes are no envelope; `None` where nothing is to be
+    /// answered, because they are an answer themselves or another revision's.
     pub sequence: Option<u64>,
 }
 
@@ -47,6 +47,13 @@ impl DecodeError {
     /// The same, to be answered if the message was a request.
     pub(super) fn answering(mut self, code: u8, sequence: u64) -> Self {
         self.sequence = (!apdu::is_answer(code)).then_some(sequence);
+        self
+    }
+
+    /// The same, to be answered though nobody can say which request it was: sequence id 0.
+    pub(super) fn unaddressed(mut self) -> Self {
+        self.sequence = Some(0);
+        self.code = ErrorCode::Protocol;
         self
     }
 

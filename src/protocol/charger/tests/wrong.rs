@@ -80,9 +80,11 @@ fn an_answer_that_cannot_be_read_is_not_answered() {
 }
 
 #[test]
-fn what_is_no_envelope_is_not_answered() {
+fn what_is_no_envelope_is_answered_with_3_and_no_sequence_id() {
     for bytes in [&b"hello"[..], &[0xff; 40], &[0x18]] {
-        assert_eq!(refused(bytes).sequence, None);
+        let error = refused(bytes);
+        assert_eq!((error.sequence, error.code), (Some(0), ErrorCode::Protocol), "{error}");
+        assert!(error.answer(None).is_some());
     }
 }
 
