@@ -73,5 +73,6 @@ scenarios! {
     store_full
     running_orders_after_outage
     history
+    history_of_live_orders
     cards_offline
 }

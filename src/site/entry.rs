@@ -61,7 +61,7 @@ pub enum Entry {
         at: Stamp,
     },
     /// A delivery is about to be sent for the first time as an offline order; a queued one is
-    /// `Sent` from now on.
+    /// `Sent` from now on, one that is not owed any more stays what it is.
     PayloadFrozen {
         /// The order.
         seq: OrderSeq,
