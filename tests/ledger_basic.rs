@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use sitepilot::{
-    domain::order::{DeliveryState, OrderState},
+    domain::{
+        order::{DeliveryState, OrderState},
+        time::PileTime,
+    },
     ledger::LedgerError,
     site::{Lookup, entry::Entry},
 };
@@ -37,7 +40,11 @@ fn an_order_is_found_by_its_id_and_its_record_all_its_life() {
     let image = ledger.load().unwrap();
     assert_eq!((image.boot.0, image.last_seq.0), (2, 1));
     assert_eq!((image.orders, image.unsettled, image.owed.len()), (1, 0, 0));
-    let record = Lookup::Record { pile: over.key.pile, record: over.key.record.clone() };
+    let record = Lookup::Record {
+        pile: over.key.pile,
+        record: over.key.record.clone(),
+        started: PileTime::Unknown,
+    };
     let found = ledger.lookup(&record).unwrap().pop().unwrap();
     assert_eq!(found.state, OrderState::Settled);
     assert_eq!(found.ending, over.ending);

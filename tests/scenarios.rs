@@ -74,5 +74,7 @@ scenarios! {
     running_orders_after_outage
     history
     history_of_live_orders
+    one_record_number
+    one_record_number_no_clock
     cards_offline
 }

@@ -175,23 +175,27 @@ pub struct KeyTime(pub i64);
 
 impl KeyTime {
     /// What the pile reported, else a mark that no other order of this site has: from the
-    /// calendar if it is set, else from the run and the time within it.
+    /// calendar if it is set, else from the run and the time within it; and from the order's
+    /// position, because many may be first seen in the same moment.
     #[must_use]
-    pub fn new(reported: PileTime, first_seen: Stamp) -> Self {
+    pub fn new(reported: PileTime, first_seen: Stamp, seq: OrderSeq) -> Self {
         // Calendar marks stay below 2^62; marks of a run lie above. Sign and size keep the three
-        // kinds apart.
-        const RUN: i64 = 1 << 62;
-        match reported {
-            PileTime::Known(unix_s) => Self(unix_s),
+        // kinds apart. A mark of a run has 20 bits for the run, 22 for the second in it.
+        const RUN: u64 = 1 << 62;
+        const SEQ_BITS: u32 = 20;
+        let moment = match reported {
+            PileTime::Known(unix_s) => return Self(unix_s),
             PileTime::Unknown if first_seen.wall.known_s().is_some() => {
-                Self(-first_seen.wall.unix_ms.clamp(1, RUN - 1))
+                let ms = u64::try_from(first_seen.wall.unix_ms).unwrap_or(0);
+                (ms << SEQ_BITS) & (RUN - 1)
             }
             PileTime::Unknown => {
-                let boot = i64::try_from(first_seen.boot.0 & 0x1fff_ffff).unwrap_or(0) << 32;
-                let second = i64::try_from((first_seen.mono.0 / 1000) & 0xffff_ffff).unwrap_or(0);
-                Self(-(RUN | boot | second))
+                let (run, second) = (first_seen.boot.0 & 0xf_ffff, first_seen.mono.0 / 1000);
+                RUN | run << 42 | (second & 0x3f_ffff) << SEQ_BITS
             }
-        }
+        };
+        let mark = moment | seq.0 & ((1 << SEQ_BITS) - 1);
+        Self(-mark.cast_signed().max(1))
     }
 
     /// Whether the pile did not report it.

@@ -1,5 +1,7 @@
 //! Point lookups.
 
+use std::cmp::Reverse;
+
 use rusqlite::Connection;
 
 use super::{
@@ -12,6 +14,7 @@ use crate::{
     domain::{
         id::{OrderId, OrderSeq, PileCode, RecordNo},
         order::Order,
+        time::PileTime,
     },
     site::{LOOKUP_LIMIT, Lookup},
 };
@@ -23,7 +26,9 @@ pub(super) fn lookup(
     what: &Lookup,
 ) -> Result<Vec<Order>, LedgerError> {
     match what {
-        Lookup::Record { pile, record } => by_record(conn, caches, *pile, record),
+        Lookup::Record { pile, record, started } => {
+            by_record(conn, caches, *pile, record, *started)
+        }
         Lookup::Id(id) => by_id(conn, caches, id),
     }
 }
@@ -33,15 +38,16 @@ fn by_record(
     caches: &Caches,
     pile: PileCode,
     record: &RecordNo,
+    started: PileTime,
 ) -> Result<Vec<Order>, LedgerError> {
     let Some(pile) = caches.piles.get(&pile) else { return Ok(Vec::new()) };
-    let found = caches.recent.by_record(conn, *pile, record.as_str())?;
-    let mut seqs: Vec<OrderSeq> = found.into_iter().map(|(_, seq)| seq).collect();
-    seqs.sort_unstable_by(|a, b| b.cmp(a));
-    seqs.truncate(usize::from(LOOKUP_LIMIT));
+    let mut found = caches.recent.by_record(conn, *pile, record.as_str())?;
+    found.sort_unstable_by_key(|(_, seq)| Reverse(*seq));
     let mut orders = Vec::new();
-    for seq in seqs {
-        orders.extend(by_seq(conn, &caches.calendar, seq)?);
+    for (place, (began, seq)) in found.into_iter().enumerate() {
+        if place < usize::from(LOOKUP_LIMIT) || started.known() == Some(began) {
+            orders.extend(by_seq(conn, &caches.calendar, seq)?);
+        }
     }
     Ok(orders)
 }

@@ -1,7 +1,7 @@
 //! Which order a report means.
 
 use crate::domain::{
-    id::{KeyTime, OrderKey, PileCode, PlugNo, RecordNo, StartToken},
+    id::{KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo, StartToken},
     order::{EndReport, Ending, Order, StartReport},
     time::{PileTime, Stamp},
 };
@@ -26,15 +26,10 @@ impl<'a> Named<'a> {
         Self { pile, record, plug: report.plug, started: report.started, token }
     }
 
-    /// The key of a new order, other than those of `candidates`: two orders without a start time
-    /// that are first seen in the same moment are still two.
-    pub(super) fn key(&self, first_seen: Stamp, candidates: &[&Order]) -> OrderKey {
-        let started = KeyTime::new(self.started, first_seen);
-        let mut key = OrderKey { pile: self.pile, record: self.record.clone(), started };
-        while key.started.is_mark() && candidates.iter().any(|order| order.key == key) {
-            key.started.0 -= 1;
-        }
-        key
+    /// The key of a new order.
+    pub(super) fn key(&self, first_seen: Stamp, seq: OrderSeq) -> OrderKey {
+        let started = KeyTime::new(self.started, first_seen, seq);
+        OrderKey { pile: self.pile, record: self.record.clone(), started }
     }
 
     fn matches(&self, order: &Order) -> bool {

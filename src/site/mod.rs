@@ -18,7 +18,7 @@ use crate::domain::{
     event::{OperatorRequest, PileEvent, PileRequest, UplinkEvent},
     id::{CardNo, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
     order::{DeliveryState, Order, OrderState},
-    time::{BootId, ClockQuality, Mono, Now, Stamp},
+    time::{BootId, ClockQuality, Mono, Now, PileTime, Stamp},
     wire::Original,
 };
 
@@ -63,8 +63,9 @@ use turn::Turn;
 /// Inputs stepped before a commit, at most: the books keep at least as many ended orders.
 pub const BATCH_LIMIT: usize = 256;
 
-/// Orders of one pile that share a record number and are still told apart; a pile that begins
-/// anew more often than this within the retention time is compared with its newest ones only.
+/// Orders of one pile that share a record number and are looked at where a report does not say
+/// when its order began; a pile that begins anew more often than this within the retention time
+/// is then compared with its newest ones only.
 pub const LOOKUP_LIMIT: u16 = 8;
 
 /// Cards remembered; a site's regulars are hundreds, and each costs some hundred bytes.
@@ -119,12 +120,15 @@ pub enum Input {
 /// A point lookup that an input needs before it is stepped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// Orders of a pile with this record number, newest first, at most [`LOOKUP_LIMIT`].
+    /// Orders of a pile with this record number, newest first, at most [`LOOKUP_LIMIT`]; the one
+    /// that began at `started` in any case.
     Record {
         /// The pile.
         pile: PileCode,
         /// Its number of the order.
         record: RecordNo,
+        /// When the order began, as the pile says.
+        started: PileTime,
     },
     /// The order with this id.
     Id(OrderId),
@@ -136,12 +140,12 @@ impl Input {
     pub fn lookup(&self) -> Option<Lookup> {
         match self {
             Self::Pile { pile, event: PileEvent::Requested { request, .. }, .. } => {
-                let record = match request {
-                    PileRequest::Start(report) => &report.record,
-                    PileRequest::End(report) => &report.record,
+                let (record, started) = match request {
+                    PileRequest::Start(report) => (&report.record, report.at),
+                    PileRequest::End(report) => (&report.record, report.started),
                     _ => return None,
                 };
-                Some(Lookup::Record { pile: *pile, record: record.clone() })
+                Some(Lookup::Record { pile: *pile, record: record.clone(), started })
             }
             Self::Operator { request, .. } => match request {
                 OperatorRequest::Retry { order } => Some(Lookup::Id(*order)),

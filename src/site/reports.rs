@@ -37,31 +37,23 @@ impl Site {
                 self.book.resume(order.seq, turn);
                 order.seq
             }
-            None => self.open_order(pile, report, known, turn),
+            None => self.open_order(pile, report, turn),
         };
         self.suspects.remove(&seq);
         self.answer_start(seq, pile, id, report, turn);
     }
 
-    fn open_order(
-        &mut self,
-        pile: PileCode,
-        report: &StartReport,
-        known: &[Order],
-        turn: &mut Turn,
-    ) -> OrderSeq {
+    fn open_order(&mut self, pile: PileCode, report: &StartReport, turn: &mut Turn) -> OrderSeq {
         let connector = self.config.connector(pile, report.plug);
         let before = connector.and_then(|no| self.book.open_at(no)).map(|order| order.seq);
         if let Some(before) = before {
             self.book.interrupt(before, "the pile began another order there", turn);
             self.suspects.entry(before).or_insert(turn.now.mono);
         }
-        let stamp = turn.stamp();
-        let named = identity::Named::in_start(report, pile);
-        let key = named.key(stamp, &self.book.candidates(pile, known));
+        let (stamp, seq) = (turn.stamp(), self.book.next_seq());
+        let key = identity::Named::in_start(report, pile).key(stamp, seq);
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         let is_senseless = connector.is_none() || !is_booted;
-        let seq = self.book.next_seq();
         let order = Order {
             seq,
             id: key.id(),
@@ -221,7 +213,7 @@ impl Site {
                 return turn.answer(pile, id, reply);
             }
             Some(order) => order,
-            None => self.order_without_start(pile, report, known, turn),
+            None => self.order_without_start(pile, report, turn),
         };
         let order = self.close(order, report, turn);
         turn.answer(pile, id, end_reply(&order, report));
@@ -297,16 +289,14 @@ impl Site {
         &mut self,
         pile: PileCode,
         report: &EndReport,
-        known: &[Order],
         turn: &mut Turn,
     ) -> Order {
-        let stamp = turn.stamp();
-        let named = identity::Named::in_end(report, pile);
-        let key = named.key(stamp, &self.book.candidates(pile, known));
+        let (stamp, seq) = (turn.stamp(), self.book.next_seq());
+        let key = identity::Named::in_end(report, pile).key(stamp, seq);
         let connector = report.plug.and_then(|plug| self.config.connector(pile, plug));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         Order {
-            seq: self.book.next_seq(),
+            seq,
             id: key.id(),
             key,
             connector,
