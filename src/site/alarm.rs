@@ -7,8 +7,9 @@ use crate::domain::{
     time::Stamp,
 };
 
-/// Alarms shown at the same time; above it new ones are only logged.
-const ALARMS_LIMIT: usize = 256;
+/// Alarms shown at the same time: more than there are piles and uplinks to have one. Above it the
+/// oldest disputed order gives way, so that a pile that disputes hides nothing else.
+const ALARMS_LIMIT: usize = 512;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +80,19 @@ impl Alarms {
             return;
         }
         tracing::warn!(alarm = kind.name(), about = ?kind, "{text}");
+        if self.0.len() >= ALARMS_LIMIT {
+            self.forget_oldest_dispute();
+        }
         if self.0.len() < ALARMS_LIMIT {
             self.0.insert(kind, Alarm { since: at, text, count: 1 });
+        }
+    }
+
+    fn forget_oldest_dispute(&mut self) {
+        let disputes = self.0.iter().filter(|(kind, _)| matches!(kind, AlarmKind::Disputed(_)));
+        let oldest = disputes.min_by_key(|(_, alarm)| (alarm.since.boot, alarm.since.mono));
+        if let Some(kind) = oldest.map(|(kind, _)| kind.clone()) {
+            self.0.remove(&kind);
         }
     }
 
@@ -92,5 +104,24 @@ impl Alarms {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&AlarmKind, &Alarm)> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn disputes_hide_no_other_alarm() {
+        let mut alarms = Alarms::default();
+        for number in 0..2 * ALARMS_LIMIT {
+            let order = OrderId::new(&format!("{number:032}")).unwrap();
+            alarms.raise(AlarmKind::Disputed(order), Stamp::default(), String::new());
+        }
+        alarms.raise(AlarmKind::StorageFull, Stamp::default(), String::new());
+        assert!(alarms.iter().any(|(kind, _)| *kind == AlarmKind::StorageFull));
+        assert_eq!(alarms.iter().count(), ALARMS_LIMIT);
     }
 }
