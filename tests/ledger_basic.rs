@@ -5,10 +5,14 @@
 use sitepilot::{
     domain::{
         order::{DeliveryState, OrderState},
+        quantity::Energy,
         time::PileTime,
     },
-    ledger::LedgerError,
-    site::{Lookup, entry::Entry},
+    ledger::{LedgerError, VERSIONS_KEPT},
+    site::{
+        Lookup,
+        entry::{Entry, VersionKind},
+    },
 };
 
 #[path = "support/orders.rs"]
@@ -115,4 +119,26 @@ fn a_second_program_is_kept_out() {
     let (_ledger, _) = open(dir.path());
     let second = sitepilot::ledger::Ledger::open(dir.path(), orders::options());
     assert!(matches!(second, Err(LedgerError::Locked(_))));
+}
+
+#[test]
+fn a_pile_that_never_says_the_same_twice_does_not_fill_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    let over = ended(&opened(1, 7, stamp(1000)), stamp(2000), &[]);
+    ledger.record(&[record_entry(&over)]).unwrap();
+    let mut ending = over.ending.clone().unwrap();
+    for wh in 0..3 * u64::try_from(VERSIONS_KEPT).unwrap() {
+        ending.energy = Energy::from_wh(1_000_000 + wh / 2);
+        let kept = Box::new(ending.clone());
+        let (seq, at) = (over.seq, stamp(3000 + wh));
+        let entry = Entry::VersionKept { seq, kind: VersionKind::Disputed, ending: kept, at };
+        ledger.record(&[entry]).unwrap();
+    }
+    let reader = ledger.reader().unwrap();
+    let versions = reader.versions(over.seq).unwrap();
+    let energies: Vec<u64> = versions.iter().map(|version| version.ending.energy.wh()).collect();
+    let first: Vec<u64> = (1_000_000..).take(VERSIONS_KEPT).collect();
+    assert_eq!(energies, first, "each once, and no more than that");
+    assert!(ledger.verify().unwrap().bad.is_none());
 }

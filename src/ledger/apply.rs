@@ -11,6 +11,7 @@ use super::{
     error::LedgerError,
     fact::{Fact, FactKind},
     journal, rows,
+    versions::VERSIONS_KEPT,
 };
 use crate::{
     domain::{
@@ -280,10 +281,9 @@ impl Writer<'_> {
         at: Stamp,
     ) -> Result<(), LedgerError> {
         self.require_ended(seq)?;
-        if super::versions::of(self.conn, seq)?
-            .iter()
-            .any(|v| v.kind == kind && v.ending == *ending)
-        {
+        let known = super::versions::of(self.conn, seq)?;
+        let is_known = known.iter().any(|v| v.kind == kind && v.ending.same_figures(ending));
+        if is_known || known.len() >= VERSIONS_KEPT {
             return Ok(());
         }
         let fact_kind = match kind {

@@ -70,7 +70,7 @@ pub use salvage::Salvaged;
 pub use schema::Migrated;
 pub use stats::Stats;
 pub use verify::Verdict;
-pub use versions::Version;
+pub use versions::{VERSIONS_KEPT, Version};
 
 use crate::{
     domain::{order::Order, time::BootId},

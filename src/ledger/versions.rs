@@ -12,6 +12,10 @@ use crate::{
     site::entry::VersionKind,
 };
 
+/// Other versions kept of one order: enough to see what a pile is doing; one that never says the
+/// same twice is not to fill the disk, nor to be compared with ever more of them.
+pub const VERSIONS_KEPT: usize = 16;
+
 /// Another version of a recorded order; the order itself stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
