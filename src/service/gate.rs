@@ -35,11 +35,11 @@ const LOG_LINES: u32 = 20;
 
 /// Keeps a restless pile from wearing out the flash by its log.
 #[derive(Debug, Default)]
-struct Lines(BTreeMap<PileCode, (Mono, u32)>);
+pub struct Lines(BTreeMap<PileCode, (Mono, u32)>);
 
 impl Lines {
     /// Whether one more line about this pile may be written.
-    fn may_tell(&mut self, pile: PileCode, now: Mono) -> bool {
+    pub(super) fn may_tell(&mut self, pile: PileCode, now: Mono) -> bool {
         let (since, lines) = self.0.entry(pile).or_insert((now, 0));
         if now.since_ms(*since) >= LOG_WINDOW_MS {
             (*since, *lines) = (now, 0);

@@ -12,6 +12,8 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
+use super::gate::Lines;
+
 use crate::{
     broker::{Doors, Outgoing, SendError, To},
     clock::Clock,
@@ -80,6 +82,8 @@ pub struct World {
     pub piles: Vec<PileCode>,
     /// What did not reach a pile.
     pub unsaid: Arc<AtomicU64>,
+    /// What was written of each pile.
+    pub lines: Lines,
 }
 
 impl Outside for World {
@@ -110,12 +114,14 @@ impl Outside for World {
 }
 
 impl World {
-    fn tell_pile(&self, pile: PileCode, message: &ToPile) {
+    fn tell_pile(&mut self, pile: PileCode, message: &ToPile) {
         let now = self.clock.now();
         let (class, payload) = match backend::encode(message, now.wall.known_s()) {
             Ok(encoded) => encoded,
             Err(error) => {
-                warn!(%pile, %error, "message cannot be written");
+                if self.lines.may_tell(pile, now.mono) {
+                    warn!(%pile, %error, "message cannot be written");
+                }
                 self.unsaid.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -134,7 +140,9 @@ impl World {
                 debug!(%pile, %reason, "not said to the pile");
             }
             Err(reason) => {
-                warn!(%pile, %reason, "not said to the pile");
+                if self.lines.may_tell(pile, now.mono) {
+                    warn!(%pile, %reason, "not said to the pile");
+                }
                 self.unsaid.fetch_add(1, Ordering::Relaxed);
             }
         }

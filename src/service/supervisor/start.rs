@@ -18,7 +18,7 @@ use crate::{
     service::{
         config::Config,
         credentials::Credentials,
-        gate::{Gate, GateCounters},
+        gate::{Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
         outside::{Tickets, World},
         piles::{Piles, Probe},
@@ -151,6 +151,7 @@ impl Shared<'_> {
             clock: self.clock.clone(),
             piles: self.config.piles.iter().map(|pile| pile.code).collect(),
             unsaid: self.unsaid.clone(),
+            lines: Lines::default(),
         };
         let parts = Parts {
             memory: Kept::new(ledger, self.config.ledger.retention_days),
