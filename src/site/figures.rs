@@ -60,7 +60,8 @@ pub(super) fn estimated(order: &Order, stamp: Stamp) -> Ending {
     let meter_start = order.meter_start.map(Energy::rounded_10_wh);
     let heard = order.progress.map_or(order.opened, |progress| progress.at);
     Ending {
-        ended_s: heard.wall.known_s().or(order.started_s),
+        // A pile's clock may be ahead of the site's; nothing ends before it has begun.
+        ended_s: heard.wall.known_s().max(order.started_s),
         meter_start,
         meter_stop: meter_start.map(|start| start.saturating_add(energy)),
         energy,
