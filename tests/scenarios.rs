@@ -51,6 +51,7 @@ scenarios! {
     pile_reboots_and_reports_later
     pile_reboots_and_never_reports
     new_start_while_open
+    too_many_starts
     same_start_twice
     stop_without_start
     order_already_closed

@@ -17,6 +17,10 @@ const RECENT_LIMIT: usize = 2 * BATCH_LIMIT;
 /// interrupted order loses at most this much.
 const KEEP_PROGRESS_MS: u64 = 60_000;
 
+/// Open orders of one pile. It has a few connectors, and the interrupted orders of an hour beside
+/// those that run; a pile that begins more is not to slow the others down.
+const OPEN_LIMIT: usize = 32;
+
 /// Disputes remembered to recognise a repeated one; a forgotten one is recorded once more.
 const DISPUTES_LIMIT: usize = 256;
 
@@ -60,6 +64,16 @@ impl Book {
 
     pub(super) fn open_of(&self, pile: PileCode) -> impl Iterator<Item = &Order> {
         self.open().filter(move |order| order.key.pile == pile)
+    }
+
+    /// The open order to be closed before the pile begins another one, if it has too many: rather
+    /// an interrupted one, or one at no connector, than one that runs.
+    pub(super) fn surplus_of(&self, pile: PileCode) -> Option<OrderSeq> {
+        let open = || self.open_of(pile);
+        let runs = |order: &&Order| {
+            (order.state != OrderState::Interrupted, order.connector.is_some(), order.seq)
+        };
+        (open().count() >= OPEN_LIMIT).then(|| open().min_by_key(runs))?.map(|order| order.seq)
     }
 
     pub(super) fn open_at(&self, connector: ConnectorNo) -> Option<&Order> {

@@ -75,6 +75,9 @@ impl Site {
         if is_senseless {
             self.alarm_senseless(&order, turn);
         }
+        if let Some(surplus) = self.book.surplus_of(pile) {
+            self.close_estimated(surplus, turn);
+        }
         self.book.begin(order, turn);
         seq
     }
