@@ -342,3 +342,28 @@ async fn orders_of_another_ledger_are_taken_over() {
     assert_eq!(bench.cli(&["orders", "import", "/nonexistent"]).status.code(), Some(1));
     assert_eq!(bench.terminate(), Some(0));
 }
+
+#[tokio::test]
+async fn a_damaged_ledger_raises_an_alarm_and_what_is_no_ledger_is_named() {
+    let mut bench = Bench::new();
+    bench.start().await;
+    assert_eq!(bench.terminate(), Some(0));
+    assert!(!bench.log().contains("ERROR"), "an orderly stop is no fault: {}", bench.log());
+    let file = bench.dir.path().join("data/ledger.db");
+    fs::write(&file, [0x5a; 8192]).unwrap();
+    // The log would put the good pages back.
+    let _ = fs::remove_file(file.with_extension("db-wal"));
+
+    bench.start().await;
+    bench
+        .until("the alarm", |b| b.json(&["status"])["alarms"][0]["name"] == "ledger_damaged")
+        .await;
+    let alarm = bench.json(&["status"])["alarms"][0]["text"].to_string();
+    let aside = bench.dir.path().join("data/ledger.damaged-1.db");
+    assert!(alarm.contains(aside.to_str().unwrap()), "{alarm}");
+    let output = bench.cli(&["orders", "import", aside.to_str().unwrap()]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.starts_with(aside.to_str().unwrap()) && told.contains("not a database"), "{told}");
+    assert_eq!(bench.terminate(), Some(0));
+}

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use sitepilot::{
     domain::{id::OrderSeq, order::Order},
-    ledger::{Filter, Ledger},
+    ledger::{Filter, Ledger, LedgerError, open_copy, open_salvaged_copy},
     site::Lookup,
 };
 
@@ -102,6 +102,25 @@ fn one_lost_page_costs_its_own_orders_only() {
     assert!((1..=12).contains(&salvaged.lost), "{salvaged:?}");
     assert_eq!(salvaged.kept + salvaged.lost, ORDERS);
     assert!(orders.iter().all(|(seq, order)| expected[seq] == *order), "the others are whole");
+}
+
+#[test]
+fn a_copy_of_a_damaged_file_gives_what_can_be_read_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = whole(dir.path());
+    let path = dir.path().join("old.db");
+    let mut bytes = fs::read(dir.path().join("ledger.db")).unwrap();
+    let needle = format!("{:012}", 150);
+    let at = bytes.windows(12).position(|text| text == needle.as_bytes()).unwrap();
+    bytes[at / 1024 * 1024..][..1024].fill(0);
+    fs::write(&path, &bytes).unwrap();
+
+    let copy = open_copy(&path).and_then(|reader| reader.list(&Filter::default(), u16::MAX));
+    assert!(matches!(copy, Err(LedgerError::Corrupt(_))), "{copy:?}");
+    let orders = open_salvaged_copy(&path).unwrap().list(&Filter::default(), u16::MAX).unwrap();
+    assert!(orders.len() as u64 >= ORDERS - 12, "{}", orders.len());
+    assert!(orders.iter().all(|order| expected[&order.seq] == *order));
+    assert_eq!(fs::read(&path).unwrap(), bytes, "the file itself is not touched");
 }
 
 #[test]

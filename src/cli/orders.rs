@@ -99,7 +99,8 @@ fn pile_code(text: &str) -> Result<PileCode, String> {
 }
 
 fn order_state(text: &str) -> Result<OrderState, String> {
-    OrderState::from_name(text).ok_or_else(|| "no such state".to_owned())
+    let hint = "authorised, charging, stopping, interrupted, recorded or settled";
+    OrderState::from_name(text).ok_or_else(|| format!("not a state of an order\nhint: {hint}"))
 }
 
 /// Orders on one page of the controller.
@@ -113,8 +114,10 @@ impl Which {
                 let day: jiff::civil::Date = text.parse()?;
                 Ok(day.to_zoned(paths.zone.clone())?.timestamp())
             });
-            time.map(jiff::Timestamp::as_second)
-                .map_err(|_: jiff::Error| Failure::Usage(format!("not a time: {text}")))
+            time.map(jiff::Timestamp::as_second).map_err(|_: jiff::Error| {
+                let hint = "such as 2026-11-20 or 2026-11-20T08:00:00+08:00";
+                Failure::Usage(format!("not a time: {text}\nhint: {hint}"))
+            })
         });
         Ok(Filter {
             state: self.state,
@@ -334,7 +337,11 @@ fn import(common: &Common, file: &Path) -> Result<Exit, Failure> {
     let file = file.canonicalize().with_context(|| format!("cannot read {shown}"))?;
     let mut client = common.running()?;
     let done = client.post("/api/v1/orders/import", Some(&json!({ "file": file })))?;
-    eprintln!("orders taken over: {}", cell(&done["imported"]));
+    if common.json {
+        table::json(&done);
+    } else {
+        eprintln!("orders taken over: {}", cell(&done["imported"]));
+    }
     Ok(Exit::Done)
 }
 

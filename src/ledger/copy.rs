@@ -52,6 +52,28 @@ impl Drop for Copy {
 ///
 /// `Locked` if a controller is running on that directory, `TooNew`, `Corrupt`, `Io`.
 pub fn open_copy(path: &Path) -> Result<Reader, LedgerError> {
+    let (copy, to) = make(path)?;
+    let mut conn = open::connect(&to, &Options::default())?;
+    schema::migrate(&mut conn, &schema::MIGRATIONS, None)?;
+    Ok(Reader::of_copy(conn, copy))
+}
+
+/// As [`open_copy`], but of a damaged file all that can be salvaged is read.
+///
+/// # Errors
+///
+/// Those of [`open_copy`]; `Corrupt` only if the file is no ledger at all.
+pub fn open_salvaged_copy(path: &Path) -> Result<Reader, LedgerError> {
+    let (copy, _) = make(path)?;
+    let opened = open::open(&copy.dir, &Options::default())?;
+    match opened.opening.salvaged {
+        Some(salvaged) if salvaged.kept == 0 => Err(LedgerError::Corrupt(salvaged.why)),
+        _ => Ok(Reader::of_copy(opened.conn, copy)),
+    }
+}
+
+/// Copies a file, with its log, and gives the copy's path.
+fn make(path: &Path) -> Result<(Copy, PathBuf), LedgerError> {
     let file = if path.is_dir() { path.join(open::FILE) } else { path.to_owned() };
     let dir = file.parent().unwrap_or(Path::new("."));
     let _still = hold_still(dir, &file)?;
@@ -65,9 +87,7 @@ pub fn open_copy(path: &Path) -> Result<Reader, LedgerError> {
     if file.ends_with(open::FILE) {
         copy.noted = note::read(dir).map(|note| note.head);
     }
-    let mut conn = open::connect(&to, &Options::default())?;
-    schema::migrate(&mut conn, &schema::MIGRATIONS, None)?;
-    Ok(Reader::of_copy(conn, copy))
+    Ok((copy, to))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -58,7 +58,7 @@ use stats::{DAY_MS, Written};
 
 pub use apply_site::REMOTES_KEPT;
 pub use ballast::BALLAST_BYTES;
-pub use copy::open_copy;
+pub use copy::{open_copy, open_salvaged_copy};
 pub use error::LedgerError;
 pub use fact::FactKind;
 pub use journal::Head;

@@ -252,18 +252,31 @@ impl Asking {
             move || read_other(&file, &sender)
         });
         reading.map_err(|error| Trouble::Unavailable(error.to_string()))?;
-        let mut count = 0;
+        let (mut count, mut left) = (0, 0_u64);
         while let Ok(order) = orders.recv_async().await {
-            let order = order.map_err(|error| Trouble::Refused(error.to_string()))?;
+            let order = order.map_err(|error| Trouble::Refused(unreadable(file, &error)))?;
             match self.ask(OperatorRequest::Import { order: Box::new(order) }).await {
                 Ok(_) => count += 1,
                 // One that is there already, or is still running, does not stop the rest.
-                Err(Trouble::Refused(why)) => tracing::info!(why, "order not taken over"),
+                Err(Trouble::Refused(_)) => left += 1,
                 Err(other) => return Err(other),
             }
         }
+        let file = file.display();
+        tracing::info!(%file, count, on_record_already = left, "orders taken over");
         Ok(count)
     }
+}
+
+/// Why another ledger cannot be taken over; it is read by the controller's user, in its own view
+/// of the file system.
+fn unreadable(file: &Path, error: &LedgerError) -> String {
+    let hint = match error {
+        LedgerError::Io(_) => "\nhint: put it into data_dir, readable by the user sitepilot",
+        LedgerError::Locked(_) => "\nhint: another controller runs on it; stop that one first",
+        _ => "",
+    };
+    format!("{}: {error}{hint}", file.display())
 }
 
 /// Orders read ahead of the site's commits.
@@ -273,7 +286,7 @@ type Read = Result<Order, LedgerError>;
 
 fn read_other(file: &Path, orders: &flume::Sender<Read>) {
     // Whoever asked may have gone; then the reading ends.
-    let read = ledger::open_copy(file).and_then(|reader| {
+    let read = ledger::open_salvaged_copy(file).and_then(|reader| {
         reader.export(&Filter::default(), |order| {
             orders.send(Ok(order.clone())).map_err(|_| LedgerError::Io("nobody listens".to_owned()))
         })

@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Watch {
     doors: Mutex<Option<String>>,
+    is_leaving: AtomicBool,
 }
 
 impl Watch {
@@ -59,13 +63,22 @@ impl Watch {
         Health { stuck }
     }
 
-    /// Looks after the rooms for ever, and tells systemd while all is well.
+    /// The rooms are being closed on purpose: nothing is to be looked after any more. The phases
+    /// of a stop have budgets of their own, below the watchdog's.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Relaxed);
+    }
+
+    /// Looks after the rooms until they are left, and tells systemd while all is well.
     pub async fn run(self: Arc<Self>, pulse: Arc<Pulse>, clock: Arc<Clock>, door: Door) {
         let watchdog = sd_notify::watchdog_enabled();
         let interval = watchdog.map_or(INTERVAL, |limit| (limit / 3).min(INTERVAL));
         let mut was_good = true;
         loop {
             let found = door.knock().await.err().map(|error| error.to_string());
+            if self.is_leaving.load(Relaxed) {
+                return;
+            }
             *self.doors.lock().unwrap_or_else(PoisonError::into_inner) = found;
             let health = self.health(&pulse, clock.mono());
             if health.is_good() {

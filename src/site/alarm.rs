@@ -34,6 +34,8 @@ pub enum AlarmKind {
     ClockUnset,
     /// The store is full: no new charging.
     StorageFull,
+    /// The ledger was found damaged, or without rows it had; stands until the next start.
+    LedgerDamaged,
     /// A remote start ran late or after a failure was reported; it was stopped.
     LateStart(PileCode),
 }
@@ -53,6 +55,7 @@ impl AlarmKind {
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",
+            Self::LedgerDamaged => "ledger_damaged",
             Self::LateStart(_) => "late_remote_start",
         }
     }

@@ -113,6 +113,11 @@ pub enum Input {
         /// New charging is to be refused.
         is_full: bool,
     },
+    /// The ledger was found damaged, or without rows it had, when it was opened.
+    LedgerDamaged {
+        /// What is gone and what is kept, for people.
+        text: String,
+    },
     /// A deadline has passed.
     Tick,
 }
@@ -232,6 +237,9 @@ impl Site {
             }
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
+            Input::LedgerDamaged { text } => {
+                self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
+            }
             Input::Tick => {}
         }
         self.maintain(&mut turn);

@@ -21,6 +21,7 @@ use super::{
     config::Config,
     heart::{HeartError, Pulse},
     logging::LevelSwitch,
+    watchdog::Watch,
 };
 use crate::{
     broker::Doors,
@@ -98,6 +99,7 @@ pub struct Running {
     stop_uplinks: watch::Sender<bool>,
     heart: oneshot::Receiver<Result<(), HeartError>>,
     socket: PathBuf,
+    watchdog: Arc<Watch>,
 }
 
 impl Running {
@@ -149,6 +151,8 @@ impl Running {
     ///
     /// If the heart did not end well.
     pub async fn stop(mut self) -> anyhow::Result<()> {
+        // From here on the doors are closed on purpose.
+        self.watchdog.leave();
         // A slow phase must not eat the time of the next one.
         if tokio::time::timeout(DOORS_BUDGET, self.doors.shutdown()).await.is_err() {
             warn!("the doors do not close in time");

@@ -14,7 +14,7 @@ use crate::{
     broker::{DoorEvent, Doors, DoorsConfig},
     clock::Clock,
     domain::id::UplinkName,
-    ledger::{Ledger, LedgerError, Opening, Options},
+    ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
     service::{
         config::Config,
         credentials::Credentials,
@@ -62,7 +62,7 @@ impl Running {
         let clock = Arc::new(Clock::open(data_dir));
         let credentials: Arc<dyn Accounts> =
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
-        let ledger = open_ledger(config)?;
+        let (ledger, damage) = open_ledger(config)?;
 
         let probe = Probe::new().context("no randomness")?;
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
@@ -72,6 +72,9 @@ impl Running {
         let control = listen::control(&config.control.socket).await?;
 
         let (inbox, inputs) = flume::bounded(INBOX);
+        if let Some(text) = damage {
+            inbox.try_send(Input::LedgerDamaged { text }).expect("the inbox is empty");
+        }
         let shared = Shared {
             config,
             clock,
@@ -107,6 +110,7 @@ impl Running {
             inbox: shared.inbox,
             outboxes: shared.uplinks.into_values().map(|(outbox, _)| outbox).collect(),
             stop_uplinks,
+            watchdog: shared.watch,
             heart,
             socket: config.control.socket.clone(),
         })
@@ -260,8 +264,8 @@ fn doors_config(config: &Config) -> DoorsConfig {
     doors
 }
 
-/// Tells whatever the opening found.
-fn open_ledger(config: &Config) -> Result<Ledger, LedgerError> {
+/// Opens the ledger and tells whatever the opening found; damage also in words for an alarm.
+fn open_ledger(config: &Config) -> Result<(Ledger, Option<String>), LedgerError> {
     let min_free_mb = u64::from(config.ledger.min_free_mb);
     let options = Options { min_free_mb, ..Options::default() };
     let (ledger, opening) = Ledger::open(&config.site.data_dir, options)?;
@@ -269,18 +273,21 @@ fn open_ledger(config: &Config) -> Result<Ledger, LedgerError> {
     if is_fresh {
         info!("new ledger");
     }
-    if missing_rows > 0 {
-        error!(missing_rows, "the ledger lacks rows that it had: its file or its log is gone");
-    }
     if let Some(migrated) = migrated {
         info!(from = migrated.from, to = migrated.to, copies = ?migrated.copies, "ledger migrated");
     }
     if let Some(salvaged) = salvaged {
-        let (kept, lost) = (salvaged.kept, salvaged.lost);
-        let file = salvaged.set_aside.display();
-        error!(%file, why = salvaged.why, kept, lost, "the ledger was damaged and is set aside");
+        let Salvaged { set_aside, why, kept, lost } = salvaged;
+        let file = set_aside.display();
+        error!(%file, why, kept, lost, "the ledger was damaged and is set aside");
+        let text = format!("was damaged, is kept as {file}: {kept} orders salvaged, {lost} lost");
+        return Ok((ledger, Some(text)));
     }
-    Ok(ledger)
+    let lacks = (missing_rows > 0).then(|| {
+        error!(missing_rows, "the ledger lacks rows that it had: its file or its log is gone");
+        format!("lacks {missing_rows} rows that it had: its file or its log is gone")
+    });
+    Ok((ledger, lacks))
 }
 
 fn uplink_settings(
