@@ -98,3 +98,29 @@ fn decode_shows_a_frame_and_refuses_what_is_none() {
     assert_eq!(sitepilot(&["decode", "--wire", "charger-1.10", "ff"]).status.code(), Some(1));
     assert_eq!(sitepilot(&["decode", "--wire", "telex", "00"]).status.code(), Some(64));
 }
+
+#[test]
+fn check_tells_faults_as_json_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("site.toml");
+    fs::write(&config, "[site]\ncode = 7\n").unwrap();
+    let output = sitepilot(&["check", "--json", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(78));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let faults = told["faults"].as_array().unwrap();
+    let code = faults.iter().find(|fault| fault["key"] == "site.code").unwrap();
+    assert_eq!(code["line"], 2);
+    assert!(faults.iter().all(|fault| fault["text"].is_string()), "{told}");
+}
+
+#[test]
+fn a_wrong_argument_is_told_with_what_is_right() {
+    for (args, wanted) in [
+        (["orders", "list", "--state", "done"], "authorised, charging, stopping"),
+        (["orders", "list", "--pile", "12"], "pile code must have 16 characters, found 2"),
+    ] {
+        let output = sitepilot(&args);
+        assert_eq!(output.status.code(), Some(64), "{args:?}");
+        assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    }
+}

@@ -1,18 +1,37 @@
 //! `check`
 
-use super::{Common, Exit};
-use crate::service::config::{Config, ConfigError};
+use serde_json::{Value, json};
+
+use super::{Common, Exit, table};
+use crate::service::config::{Config, ConfigError, Fault};
 
 /// Tells every fault of the config, or that there is none.
 pub(super) fn run(common: &Common) -> Exit {
     match Config::load(&common.config) {
         Ok(config) => {
+            if common.json {
+                table::json(&json!({ "faults": [] }));
+            }
             let (piles, uplinks) = (config.piles.len(), config.uplinks.len());
-            eprintln!("{}: good: {piles} piles, {uplinks} uplinks", common.config.display());
+            eprintln!("{}: good: {piles} pile(s), {uplinks} uplink(s)", common.config.display());
             Exit::Done
+        }
+        Err(faults) if common.json => {
+            table::json(&json!({ "faults": faults.0.iter().map(document).collect::<Vec<_>>() }));
+            Exit::Config
         }
         Err(faults) => tell(&faults),
     }
+}
+
+fn document(fault: &Fault) -> Value {
+    json!({
+        "file": fault.file,
+        "line": fault.line,
+        "key": fault.key,
+        "text": fault.text,
+        "hint": fault.hint,
+    })
 }
 
 /// Tells what is wrong with a config.

@@ -31,10 +31,7 @@ impl Client {
             let stream = match UnixStream::connect(socket).await {
                 Ok(stream) => stream,
                 Err(error) if is_nobody(&error) => return Ok(None),
-                Err(error) => {
-                    let text = format!("cannot reach the controller: {}", socket.display());
-                    return Err(anyhow!(error).context(text));
-                }
+                Err(error) => return Err(unreachable(socket, error)),
             };
             let (sender, link) = http1::handshake(TokioIo::new(stream)).await?;
             connection.spawn(async {
@@ -83,6 +80,15 @@ impl Client {
             None => bail!("the controller said {status}"),
         }
     }
+}
+
+/// Somebody is there, but not for us.
+fn unreachable(socket: &Path, error: io::Error) -> anyhow::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "\nhint: use sudo, or join the group sitepilot",
+        _ => "",
+    };
+    anyhow!("cannot reach the controller: {}: {error}{hint}", socket.display())
 }
 
 /// No socket, or one that a dead controller left.

@@ -10,7 +10,7 @@ use super::time::{PileTime, Stamp};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Too short or too long.
-    #[error("{what} must have {min} to {max} characters, found {found}")]
+    #[error("{what} must have {} characters, found {found}", span(*.min, *.max))]
     Length {
         /// The kind of identity.
         what: &'static str,
@@ -29,6 +29,10 @@ pub enum IdError {
         /// The first offending character.
         found: char,
     },
+}
+
+fn span(min: usize, max: usize) -> String {
+    if min == max { min.to_string() } else { format!("{min} to {max}") }
 }
 
 fn check(

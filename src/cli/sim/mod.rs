@@ -15,6 +15,7 @@ use crate::{
         handle::Handle,
         mqtt::{self, Broker},
     },
+    service::logging,
     uplink,
 };
 
@@ -50,10 +51,12 @@ pub(super) enum Peer {
 
 /// Runs a simulated peer.
 pub(super) fn run(peer: &Peer) -> Exit {
-    let done = match peer {
+    // What is wrong with the line goes to stderr beside the news on stdout.
+    let logging = logging::start("warn");
+    let done = logging.and_then(|_| match peer {
         Peer::Pile(arguments) => pile::run(arguments),
         Peer::Backend(arguments) => backend::run(arguments),
-    };
+    });
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {

@@ -68,8 +68,23 @@ impl<'a> Faults<'a> {
     }
 
     pub(super) fn add_syntax(&mut self, error: &toml::de::Error) {
-        let at = Place { key: String::new(), span: error.span() };
-        self.add(&at, format!("is not TOML: {}", error.message().trim_end()), "");
+        let span = error.span();
+        let key = span.as_ref().map(|span| self.key_at(span)).unwrap_or_default();
+        let message = error.message().trim_end();
+        let hint = match message {
+            "duplicate key" => "it is written twice in its table; keep one",
+            _ => "KEY = VALUE with texts in double quotes, tables in [brackets]",
+        };
+        self.add(&Place { key, span }, format!("is not TOML: {message}"), hint);
+    }
+
+    /// The key or table that the line of a fault is about, as it is written there.
+    fn key_at(&self, span: &Range<usize>) -> String {
+        let line = self.text.lines().nth(self.line(span).saturating_sub(1)).unwrap_or_default();
+        let name = line.split('=').next().unwrap_or_default();
+        let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']'));
+        let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.chars().all(is_key) { name.to_owned() } else { String::new() }
     }
 
     fn line(&self, span: &Range<usize>) -> usize {

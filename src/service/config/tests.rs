@@ -108,7 +108,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "site.nmae: is not a known key\nhint: did you mean name?",
     ),
     ("name = \"Hongqiao P1\"", "name = \"\"", "site.name: is empty"),
-    ("name = \"Hongqiao P1\"", "name = \"x", "is not TOML"),
+    ("name = \"Hongqiao P1\"", "name = \"x", "site.toml:4: name: is not TOML"),
+    ("name = \"Hongqiao P1\"", "name = x", "\nhint: KEY = VALUE with texts in double quotes"),
+    (
+        "name = \"Hongqiao P1\"",
+        "name = \"x\"\nname = \"y\"",
+        "site.toml:5: name: is not TOML: duplicate key\nhint: it is written twice",
+    ),
     ("\"3101150012\"", "\"31-01\"", "site.code: is not a station code: 31-01"),
     ("[http]", "[htpt]\nx = 1\n[http]", "htpt: is not a known key\nhint: did you mean http?"),
     ("[site]", "[side]", "site: is missing"),
@@ -257,7 +263,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "control.socket: is not a path for a socket: x",
     ),
     ("[http]", "[log]\nlevel = \"a=b=c\"\n[http]", "log.level: is not a log level"),
-    ("[http]", "[site]\n[http]", "is not TOML"),
+    ("[http]", "[site]\n[http]", "site: is not TOML: duplicate key"),
 ];
 
 #[test]
