@@ -19,6 +19,9 @@ use crate::domain::id::ConnectionId;
 /// memory than this.
 const MAX_CONNECT_BYTES: usize = 4096;
 
+/// Characters of a stranger's user name in the log: twice a pile code.
+const SHOWN_NAME: usize = 32;
+
 /// Longest client id; a serial or a library's random name has 23 to 64.
 const MAX_CLIENT_ID: usize = 128;
 
@@ -157,7 +160,10 @@ fn check(
     };
     let identity = shared.registry.login(&login).map_err(|refused| {
         if shared.may_log() {
-            tracing::warn!(%address, client_id, reason = %refused, "login refused");
+            // The password is never told; the name is what an installer mistypes.
+            let name = connect.username.as_deref().unwrap_or_default();
+            let username: String = name.chars().take(SHOWN_NAME).collect();
+            tracing::warn!(%address, client_id, username, reason = %refused, "login refused");
         }
         ConnectReturnCode::NotAuthorized
     })?;

@@ -7,8 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeFilter,
-    TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS,
+    SubscribeFilter, TlsConfiguration, Transport,
 };
 use tokio::task::JoinSet;
 
@@ -157,6 +157,10 @@ async fn poll(
             Ok(Event::Incoming(Packet::SubAck(_))) => Seen::Granted,
             Ok(Event::Incoming(Packet::Publish(p))) => Seen::Message(p.topic, p.payload),
             Ok(_) => continue,
+            Err(ConnectionError::ConnectionRefused(code)) => {
+                tracing::warn!(?code, "login refused");
+                Seen::Gone
+            }
             Err(error) => {
                 tracing::debug!(%error, "connection ended");
                 Seen::Gone

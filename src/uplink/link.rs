@@ -305,7 +305,9 @@ impl Drop for Closing<'_> {
 
 fn accept(registered: Registered) -> Result<Account, End> {
     if !registered.is_accepted() {
-        return Err(End::Registration(format!("{}: {}", registered.status, registered.reason)));
+        let (status, reason) = (registered.status, registered.reason.trim());
+        let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        return Err(End::Registration(format!("status {status}{because}")));
     }
     let Registered { device_code: device, username, password, .. } = registered;
     if !crate::protocol::charger::topic::is_id(&device) {
