@@ -23,7 +23,9 @@ use prost::Message;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use sitepilot::{
     domain::{
-        id::{ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo, UplinkName},
+        id::{
+            ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, PlugNo, RecordNo, UplinkName,
+        },
         order::{Delivery, Ending, Flags, Order, OrderState},
         quantity::{Energy, Money},
         time::{ClockQuality, Mono, Now, Stamp, Wall},
@@ -137,7 +139,10 @@ fn order(number: u64) -> Order {
         progress: None,
         ending: Some(ending),
         start: None,
-        deliveries: vec![Delivery::queued(UplinkName::new("cloud").expect("a name"))],
+        deliveries: vec![Delivery::queued(
+            UplinkName::new("cloud").expect("a name"),
+            Place(number),
+        )],
     }
 }
 

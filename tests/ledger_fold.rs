@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use sitepilot::{
     domain::{
         card::Verdict,
-        id::{CardNo, OrderSeq, Sequence, TransactionId},
-        order::{DeliveryState, Order, OrderState, Progress},
+        id::{CardNo, OrderSeq, Place, Sequence, TransactionId},
+        order::{Delivery, DeliveryState, Order, OrderState, Progress},
         quantity::Energy,
     },
     ledger::Filter,
@@ -176,8 +176,15 @@ impl Memory {
         let mut image = self.image.clone();
         image.orders = self.orders.len() as u64;
         image.open = self.orders.values().filter(|o| o.state.is_open()).cloned().collect();
-        for order in self.orders.values() {
+        let place = |order: &&Order| order.deliveries.first().map(|delivery| delivery.place);
+        let mut recorded: Vec<&Order> = self.orders.values().collect();
+        recorded.sort_by_key(place);
+        for order in recorded {
             image.unsettled += u64::from(order.state == OrderState::Recorded);
+            let is_open =
+                |d: &&Delivery| d.state.is_owed() || d.state == DeliveryState::Quarantined;
+            let open = order.deliveries.iter().filter(is_open).map(|delivery| delivery.place);
+            image.last_place = open.max().unwrap_or_default().max(image.last_place);
             for delivery in order.deliveries.iter().filter(|delivery| delivery.state.is_owed()) {
                 let recorded = order.ending.as_ref().map(|ending| ending.recorded.wall.unix_ms);
                 let none = Owed { orders: 0, oldest_unix_ms: recorded };
@@ -218,10 +225,11 @@ proptest! {
         let expected: Vec<Order> = memory.orders.values().cloned().collect();
         prop_assert_eq!(&all, &expected);
         let cloud = uplink("cloud");
-        let query = Query::Backlog { uplink: cloud.clone(), after: OrderSeq(0), limit: 500 };
+        let query = Query::Backlog { uplink: cloud.clone(), after: Place(0), limit: 500 };
         let (backlog, total) = reader.query(&query).unwrap();
         let is_owed = |order: &Order| order.delivery(&cloud).is_some_and(|d| d.state.is_owed());
-        let owed: Vec<Order> = expected.into_iter().filter(is_owed).collect();
+        let mut owed: Vec<Order> = expected.into_iter().filter(is_owed).collect();
+        owed.sort_by_key(|order| order.delivery(&cloud).map(|delivery| delivery.place));
         prop_assert_eq!(total, owed.len() as u64);
         prop_assert_eq!(backlog, owed);
 

@@ -48,6 +48,7 @@ macro_rules! scenarios {
 scenarios! {
     online_order
     outage_order
+    order_of_recording
     pile_reboots_and_reports_later
     pile_reboots_and_never_reports
     new_start_while_open

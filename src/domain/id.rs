@@ -276,6 +276,11 @@ impl fmt::Debug for OrderId {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderSeq(pub u64);
 
+/// Position of an order in the order of recording, from 1. An [`OrderSeq`] is given when an order
+/// begins, a place when it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub u64);
+
 /// One connection of a pile to the doors; never reused while the controller runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);

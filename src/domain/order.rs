@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     id::{
-        CardNo, ConnectorNo, OrderId, OrderKey, OrderSeq, PlugNo, RecordNo, StartToken,
+        CardNo, ConnectorNo, OrderId, OrderKey, OrderSeq, Place, PlugNo, RecordNo, StartToken,
         TransactionId, UplinkName,
     },
     quantity::{Energy, Money},
@@ -284,6 +284,8 @@ impl DeliveryState {
 pub struct Delivery {
     /// Whom it is for.
     pub uplink: UplinkName,
+    /// When its turn is: first sendings follow the order of recording.
+    pub place: Place,
     /// Where it stands.
     pub state: DeliveryState,
     /// The inner message, frozen at its first sending as an offline order; every further attempt
@@ -300,9 +302,10 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery that has not been sent.
     #[must_use]
-    pub const fn queued(uplink: UplinkName) -> Self {
+    pub const fn queued(uplink: UplinkName, place: Place) -> Self {
         Self {
             uplink,
+            place,
             state: DeliveryState::Queued,
             payload: None,
             attempts: 0,

@@ -57,13 +57,14 @@ impl Writer<'_> {
         let uplink = self.caches.uplink(self.conn, &delivery.uplink)?;
         let at = delivery.confirmed.map(StampColumns::from);
         let at = at.as_ref();
-        let sql = "INSERT INTO deliveries (seq, pos, uplink, state, attempts, boot, mono, wall,
-            quality, error) VALUES (?,?,?,?,?,?,?,?,?,?)";
+        let sql = "INSERT INTO deliveries (seq, pos, uplink, state, place, attempts, boot, mono,
+            wall, quality, error) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
         self.conn.prepare_cached(sql)?.execute(params![
             seq.0.cast_signed(),
             pos,
             uplink,
             place(&DELIVERIES, delivery.state),
+            delivery.place.0.cast_signed(),
             delivery.attempts,
             at.map(|at| at.boot),
             at.map(|at| at.mono),

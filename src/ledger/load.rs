@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         card::Verdict,
-        id::{CardNo, OrderSeq, Sequence, TransactionId, UplinkName},
+        id::{CardNo, OrderSeq, Place, Sequence, TransactionId, UplinkName},
         time::{BootId, ClockQuality},
         wire::Original,
     },
@@ -36,6 +36,7 @@ pub(super) fn image(
     Ok(Image {
         boot,
         last_seq: last_seq(conn)?,
+        last_place: last_place(conn)?,
         open: rows::select(conn, &caches.calendar, open, [])?,
         orders: (count(conn, "SELECT count(*) FROM keys")? + recent).cast_unsigned(),
         unsettled: count(conn, "SELECT count(*) FROM live WHERE state = 4")?.cast_unsigned(),
@@ -59,8 +60,14 @@ pub(super) fn last_seq(conn: &Connection) -> Result<OrderSeq, LedgerError> {
     Ok(OrderSeq(last.max(count(conn, pruned)?).cast_unsigned()))
 }
 
+/// The last place among what is not closed; what is closed keeps no order.
+pub(super) fn last_place(conn: &Connection) -> Result<Place, LedgerError> {
+    let sql = "SELECT COALESCE(max(place), 0) FROM deliveries WHERE state IN (0, 1, 3)";
+    Ok(Place(count(conn, sql)?.cast_unsigned()))
+}
+
 fn owed(conn: &Connection, calendar: &Calendar) -> Result<BTreeMap<UplinkName, Owed>, LedgerError> {
-    let sql = "SELECT u.name, count(*), min(d.seq) FROM deliveries d
+    let sql = "SELECT u.name, count(*), d.seq, min(d.place) FROM deliveries d
         LEFT JOIN uplinks u ON u.no = d.uplink
         WHERE d.state IN (0, 1, 3) AND d.state <> 3 GROUP BY d.uplink";
     let mut statement = conn.prepare_cached(sql)?;

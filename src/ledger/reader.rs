@@ -19,7 +19,7 @@ use super::{
 use crate::{
     domain::{
         event::{HistoryLevel, HistoryQuery},
-        id::{OrderId, OrderSeq, PileCode, UplinkName},
+        id::{OrderId, OrderSeq, PileCode, Place, UplinkName},
         order::{Order, OrderState},
     },
     site::command::Query,
@@ -93,7 +93,7 @@ impl Reader {
     fn backlog(
         &self,
         uplink: &UplinkName,
-        after: OrderSeq,
+        after: Place,
         limit: u16,
     ) -> Result<(Vec<Order>, u64), LedgerError> {
         // The condition on the state is the one of the index, so that history costs nothing.
@@ -101,14 +101,15 @@ impl Reader {
             "FROM deliveries d WHERE d.uplink = (SELECT no FROM uplinks WHERE name = :uplink)
             AND d.state IN (0, 1, 3) AND d.state <> 3";
         let condition = format!(
-            "WHERE o.seq IN (SELECT d.seq {owed} AND d.seq > :after ORDER BY d.seq LIMIT :limit)
-             ORDER BY o.seq"
+            "WHERE o.seq IN
+             (SELECT d.seq {owed} AND d.place > :after ORDER BY d.place LIMIT :limit)"
         );
         let params = named_params! {
             ":uplink": uplink.as_str(), ":after": after.0.cast_signed(), ":limit": limit,
         };
         let calendar = rows::calendar(&self.conn)?;
-        let orders = rows::select(&self.conn, &calendar, &condition, params)?;
+        let mut orders = rows::select(&self.conn, &calendar, &condition, params)?;
+        orders.sort_by_key(|order| order.delivery(uplink).map(|delivery| delivery.place));
         let mut count = self.conn.prepare_cached(&format!("SELECT count(*) {owed}"))?;
         let params = named_params! { ":uplink": uplink.as_str() };
         let total: i64 = count.query_row(params, |row| row.get(0))?;

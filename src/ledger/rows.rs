@@ -11,7 +11,8 @@ use super::{
 use crate::domain::{
     dating::Epoch,
     id::{
-        CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo, TransactionId,
+        CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, PlugNo, RecordNo,
+        TransactionId,
     },
     order::{Delivery, Ending, Order, OrderState, Progress},
     time::BootId,
@@ -31,7 +32,7 @@ const SELECT: &str = "SELECT
  LEFT JOIN endings e ON e.seq = o.seq LEFT JOIN transactions t ON t.seq = o.seq ";
 
 const SELECT_DELIVERIES: &str = "SELECT
- u.name, d.state, d.attempts, d.boot, d.mono, d.wall, d.quality, d.error, b.body
+ u.name, d.state, d.attempts, d.boot, d.mono, d.wall, d.quality, d.error, b.body, d.place
  FROM deliveries d LEFT JOIN uplinks u ON u.no = d.uplink
  LEFT JOIN payloads b ON b.seq = d.seq AND b.pos = d.pos WHERE d.seq = ?1 ORDER BY d.pos";
 
@@ -201,6 +202,7 @@ pub(super) fn deliveries(conn: &Connection, seq: OrderSeq) -> Result<Vec<Deliver
     while let Some(row) = rows.next()? {
         deliveries.push(Delivery {
             uplink: columns::uplink(row, 0)?,
+            place: Place(row.get::<_, i64>(9)?.cast_unsigned()),
             state: columns::value(&DELIVERIES, row.get(1)?)?,
             payload: row.get::<_, Option<Vec<u8>>>(8)?.map(Into::into),
             attempts: row.get(2)?,

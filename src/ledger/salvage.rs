@@ -23,7 +23,7 @@ use super::{
     open, rows, schema,
 };
 use crate::domain::{
-    id::{OrderSeq, UplinkName},
+    id::{OrderSeq, Place, UplinkName},
     order::{Delivery, Order, OrderState},
 };
 
@@ -276,7 +276,8 @@ fn whole(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Orde
     let mut order = rows::raw_without_deliveries(old, seq).ok()??;
     if order.ending.is_some() {
         // Sent twice under the same id is better than never.
-        let again = |_| uplinks.iter().cloned().map(Delivery::queued).collect();
+        let place = Place(seq.0);
+        let again = |_| uplinks.iter().map(|name| Delivery::queued(name.clone(), place)).collect();
         order.deliveries = rows::deliveries(old, seq).unwrap_or_else(again);
     }
     Some(order)

@@ -29,10 +29,10 @@ CREATE TABLE live (
   energy INTEGER, cost INTEGER, boot INTEGER, mono INTEGER, wall INTEGER, quality INTEGER);
 CREATE TABLE deliveries (
   seq INTEGER NOT NULL, pos INTEGER NOT NULL, uplink INTEGER NOT NULL, state INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, boot INTEGER, mono INTEGER, wall INTEGER, quality INTEGER,
+  place INTEGER NOT NULL, attempts INTEGER NOT NULL, boot INTEGER, mono INTEGER, wall INTEGER, quality INTEGER,
   error TEXT, PRIMARY KEY (seq, pos)) WITHOUT ROWID;
--- Queued, sent or quarantined: whatever is not closed.
-CREATE INDEX open_deliveries ON deliveries (uplink, seq) WHERE state IN (0, 1, 3);
+-- Queued, sent or quarantined: whatever is not closed, in the order of recording.
+CREATE INDEX open_deliveries ON deliveries (uplink, place) WHERE state IN (0, 1, 3);
 CREATE TABLE payloads (
   seq INTEGER NOT NULL, pos INTEGER NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (seq, pos)) WITHOUT ROWID;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
 use crate::domain::{
-    id::{ConnectorNo, OrderId, OrderSeq, PileCode, PlugNo, RecordNo, TransactionId},
+    id::{ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId},
     order::{Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
     time::{ClockQuality, Mono, Stamp},
@@ -28,6 +28,7 @@ const DISPUTES_LIMIT: usize = 256;
 pub(super) struct Book {
     orders: BTreeMap<OrderSeq, Order>,
     last: OrderSeq,
+    last_place: Place,
     recent: VecDeque<OrderSeq>,
     kept: BTreeMap<OrderSeq, Mono>,
     disputes: BTreeMap<OrderSeq, Ending>,
@@ -41,6 +42,7 @@ impl Book {
         Self {
             orders: image.open.iter().map(|order| (order.seq, order.clone())).collect(),
             last: image.last_seq,
+            last_place: image.last_place,
             recent: VecDeque::new(),
             kept: BTreeMap::new(),
             disputes: BTreeMap::new(),
@@ -115,6 +117,11 @@ impl Book {
     pub(super) fn next_seq(&mut self) -> OrderSeq {
         self.last = OrderSeq(self.last.0 + 1);
         self.last
+    }
+
+    pub(super) fn next_place(&mut self) -> Place {
+        self.last_place = Place(self.last_place.0 + 1);
+        self.last_place
     }
 
     pub(super) fn begin(&mut self, order: Order, turn: &mut Turn) {

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     event::HistoryQuery,
-    id::{OrderSeq, PileCode, Sequence, UplinkName},
+    id::{OrderSeq, PileCode, Place, Sequence, UplinkName},
     reply::{ToPile, ToUplink},
 };
 
@@ -47,7 +47,7 @@ pub enum Query {
         /// The uplink.
         uplink: UplinkName,
         /// Only later ones.
-        after: OrderSeq,
+        after: Place,
         /// At most that many.
         limit: u16,
     },

@@ -17,7 +17,7 @@ use crate::domain::{
     card::Verdict,
     event::{OperatorRequest, PileEvent, PileRequest, UplinkEvent},
     id::{CardNo, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
-    order::{DeliveryState, Order, OrderState},
+    order::{Delivery, DeliveryState, Order, OrderState},
     time::{BootId, ClockQuality, Mono, Now, PileTime, Stamp},
     wire::Original,
 };
@@ -315,10 +315,14 @@ impl Site {
             order.flags.estimated = true;
         }
         let was_settled = order.state == OrderState::Settled;
-        let deliveries = self.new_deliveries().into_iter().map(|new| {
-            order.delivery(&new.uplink).cloned().unwrap_or_else(|| match was_settled {
+        let place = self.book.next_place();
+        let deliveries = self.new_deliveries(place).into_iter().map(|new| {
+            let known = order.delivery(&new.uplink).cloned();
+            // Its place in the other ledger says nothing here.
+            let known = known.map(|delivery| Delivery { place, ..delivery });
+            known.unwrap_or_else(|| match was_settled {
                 // Settled there: whoever is missing never asked for it.
-                true => crate::domain::order::Delivery { state: DeliveryState::Retired, ..new },
+                true => Delivery { state: DeliveryState::Retired, ..new },
                 false => new,
             })
         });
@@ -334,7 +338,7 @@ impl Site {
         self.book.record(order, turn);
         for name in &owed {
             if let Some(link) = self.links.get_mut(name) {
-                link.outbox.add(seq, turn.now.wall.unix_ms);
+                link.outbox.add((place, seq), turn.now.wall.unix_ms);
             }
         }
         self.settle_if_done(seq, turn);

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    domain::{id::OrderSeq, time::Mono},
+    domain::{
+        id::{OrderSeq, Place},
+        time::Mono,
+    },
     site::restore::Owed,
 };
 
@@ -33,9 +36,13 @@ const REFUSED_PAUSE_MS: u64 = 600_000;
 /// Between two reads that found nothing, though something is owed: it may just be on its way.
 const EMPTY_LOAD_MS: u64 = 200;
 
+/// An order that waits for its turn; sorts by the order of recording.
+pub(super) type Waiting = (Place, OrderSeq);
+
 /// An order that is being delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct InFlight {
+    place: Place,
     attempts: u32,
     /// When silence has lasted long enough.
     deadline: Mono,
@@ -45,8 +52,8 @@ struct InFlight {
 pub(super) struct Outbox {
     window: BTreeMap<OrderSeq, InFlight>,
     /// In memory and not sent on this link.
-    ready: BTreeSet<OrderSeq>,
-    cursor: OrderSeq,
+    ready: BTreeSet<Waiting>,
+    cursor: Place,
     is_loading: bool,
     load_after: Mono,
     width: usize,
@@ -63,7 +70,7 @@ impl Outbox {
         Self {
             window: BTreeMap::new(),
             ready: BTreeSet::new(),
-            cursor: OrderSeq(0),
+            cursor: Place(0),
             is_loading: false,
             load_after: Mono(0),
             width: NARROWEST,
@@ -76,17 +83,17 @@ impl Outbox {
     }
 
     pub(super) fn holds(&self, seq: OrderSeq) -> bool {
-        self.window.contains_key(&seq) || self.ready.contains(&seq)
+        self.window.contains_key(&seq) || self.ready.iter().any(|(_, ready)| *ready == seq)
     }
 
     /// An order was recorded: it is owed from now on. Goes into memory only where nothing older
     /// waits on disk, so that the order of recording is kept.
-    pub(super) fn add(&mut self, seq: OrderSeq, recorded_unix_ms: i64) {
+    pub(super) fn add(&mut self, order: Waiting, recorded_unix_ms: i64) {
         let nothing_on_disk = self.on_disk() == 0;
         self.owed.orders += 1;
         self.owed.oldest_unix_ms.get_or_insert(recorded_unix_ms);
         if nothing_on_disk && self.ready.len() < WIDEST {
-            self.ready.insert(seq);
+            self.ready.insert(order);
         }
     }
 
@@ -96,9 +103,10 @@ impl Outbox {
     }
 
     /// An order is sent as a live stop, ahead of the window.
-    pub(super) fn sent_live(&mut self, seq: OrderSeq, deadline: Mono) {
-        self.ready.remove(&seq);
-        self.window.insert(seq, InFlight { attempts: 1, deadline });
+    pub(super) fn sent_live(&mut self, order: Waiting, deadline: Mono) {
+        self.ready.remove(&order);
+        let (place, seq) = order;
+        self.window.insert(seq, InFlight { place, attempts: 1, deadline });
     }
 
     /// Orders read from the ledger; gives those that were not in memory.
@@ -106,26 +114,26 @@ impl Outbox {
         &mut self,
         now: Mono,
         asked: u16,
-        seqs: &[OrderSeq],
+        orders: &[Waiting],
         is_stale: impl Fn(OrderSeq) -> bool,
     ) -> Vec<OrderSeq> {
         self.is_loading = false;
-        match seqs.last() {
-            Some(last) if seqs.len() == usize::from(asked) => self.cursor = *last,
+        match orders.last() {
+            Some((last, _)) if orders.len() == usize::from(asked) => self.cursor = *last,
             _ => {
                 // The end of the ledger: what is still owed comes from its beginning.
-                self.cursor = OrderSeq(0);
+                self.cursor = Place(0);
                 self.load_after = now.plus_ms(EMPTY_LOAD_MS);
             }
         }
-        let fresh: Vec<OrderSeq> =
-            seqs.iter().copied().filter(|seq| !self.holds(*seq) && !is_stale(*seq)).collect();
+        let is_fresh = |(_, seq): &Waiting| !self.holds(*seq) && !is_stale(*seq);
+        let fresh: Vec<Waiting> = orders.iter().copied().filter(is_fresh).collect();
         self.ready.extend(&fresh);
-        fresh
+        fresh.into_iter().map(|(_, seq)| seq).collect()
     }
 
     /// Where to read on, if the window will want more.
-    pub(super) fn wants_load(&mut self, now: Mono) -> Option<OrderSeq> {
+    pub(super) fn wants_load(&mut self, now: Mono) -> Option<Place> {
         (self.is_hungry() && self.load_after <= now && !self.is_paused(now)).then(|| {
             self.is_loading = true;
             self.cursor
@@ -156,12 +164,16 @@ impl Outbox {
         }
         let silent = self.window.iter().filter(|(_, flight)| flight.deadline <= now);
         let room = self.width.saturating_sub(self.window.len());
-        silent.map(|(seq, _)| *seq).chain(self.ready.iter().copied().take(room)).collect()
+        silent
+            .map(|(seq, _)| *seq)
+            .chain(self.ready.iter().take(room).map(|(_, seq)| *seq))
+            .collect()
     }
 
     /// An order was sent as an offline order.
-    pub(super) fn sent(&mut self, seq: OrderSeq, now: Mono) -> u32 {
-        self.ready.remove(&seq);
+    pub(super) fn sent(&mut self, order: Waiting, now: Mono) -> u32 {
+        self.ready.remove(&order);
+        let (place, seq) = order;
         self.draining_since.get_or_insert(now);
         let attempts = self.window.get(&seq).map_or(0, |flight| flight.attempts);
         if attempts > 0 {
@@ -170,15 +182,15 @@ impl Outbox {
         }
         let wait = RESEND_MS.saturating_mul(1 << attempts.min(8)).min(RESEND_MOST_MS);
         let deadline = now.plus_ms(wait);
-        let flight = InFlight { attempts: attempts + 1, deadline };
+        let flight = InFlight { place, attempts: attempts + 1, deadline };
         self.window.insert(seq, flight);
         attempts + 1
     }
 
     /// A live stop was not answered: the order goes the offline way at once.
     pub(super) fn overdue(&mut self, seq: OrderSeq, now: Mono) {
-        if self.window.remove(&seq).is_some() {
-            self.ready.insert(seq);
+        if let Some(flight) = self.window.remove(&seq) {
+            self.ready.insert((flight.place, seq));
             self.load_after = self.load_after.max(now);
         }
     }
@@ -212,7 +224,7 @@ impl Outbox {
     }
 
     fn done(&mut self, seq: OrderSeq) -> u32 {
-        self.ready.remove(&seq);
+        self.ready.retain(|(_, ready)| *ready != seq);
         let attempts = self.window.remove(&seq).map_or(0, |flight| flight.attempts);
         self.owed.orders = self.owed.orders.saturating_sub(1);
         if self.owed.orders == 0 {
@@ -224,15 +236,15 @@ impl Outbox {
     }
 
     /// An operator wants it sent again, whatever was said of it.
-    pub(super) fn requeued(&mut self, seq: OrderSeq, recorded_unix_ms: i64) {
+    pub(super) fn requeued(&mut self, order: Waiting, recorded_unix_ms: i64) {
         self.paused_until = None;
-        self.add(seq, recorded_unix_ms);
+        self.add(order, recorded_unix_ms);
     }
 
     /// Nothing that was under way counts any more; everything is sent again.
     pub(super) fn link_lost(&mut self) {
         let held = std::mem::take(&mut self.window);
-        self.ready.extend(held.into_keys());
+        self.ready.extend(held.into_iter().map(|(seq, flight)| (flight.place, seq)));
         self.width = NARROWEST;
         self.draining_since = None;
         self.confirmed = 0;

@@ -244,7 +244,8 @@ impl Site {
         let seq = order.seq;
         order.state = OrderState::Recorded;
         order.flags.offline |= !self.is_known_upstream(seq);
-        order.deliveries = self.new_deliveries();
+        let place = self.book.next_place();
+        order.deliveries = self.new_deliveries(place);
         if order.flags.senseless {
             self.alarm_senseless(&order, turn);
         }

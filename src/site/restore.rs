@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::entry::OpenRemote;
 use crate::domain::{
     card::Verdict,
-    id::{CardNo, OrderSeq, Sequence, UplinkName},
+    id::{CardNo, OrderSeq, Place, Sequence, UplinkName},
     order::Order,
     time::BootId,
     wire::Original,
@@ -18,6 +18,8 @@ pub struct Image {
     pub boot: BootId,
     /// The last position given to an order; 0 if there is none.
     pub last_seq: OrderSeq,
+    /// The last position in the order of recording among what is owed; 0 if nothing is.
+    pub last_place: Place,
     /// Orders that have not ended.
     pub open: Vec<Order>,
     /// Number of orders in the ledger, ended or not.

@@ -6,13 +6,13 @@ use super::{
     command::{Command, Query},
     entry::Entry,
     link::{Link, Purpose},
-    outbox::LOAD_LIMIT,
+    outbox::{LOAD_LIMIT, Waiting},
     turn::Turn,
 };
 use crate::{
     domain::{
         event::Named,
-        id::{ConnectorNo, OrderSeq, Sequence, UplinkName},
+        id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
         order::{Delivery, DeliveryState, Order},
         reply::{UplinkMessage, Urgency},
         time::ClockQuality,
@@ -30,15 +30,16 @@ pub(super) enum Outcome<'a> {
 
 impl Site {
     /// The deliveries of an order that is being recorded.
-    pub(super) fn new_deliveries(&self) -> Vec<Delivery> {
-        self.links.keys().cloned().map(Delivery::queued).collect()
+    pub(super) fn new_deliveries(&self, place: Place) -> Vec<Delivery> {
+        self.links.keys().map(|name| Delivery::queued(name.clone(), place)).collect()
     }
 
     /// An order is on record: live to the backends that know of it, into the outbox of the others.
     pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq).cloned() else { return };
         for link in self.links.values_mut() {
-            link.outbox.add(seq, turn.now.wall.unix_ms);
+            let Some(delivery) = order.delivery(&link.config.name) else { continue };
+            link.outbox.add((delivery.place, seq), turn.now.wall.unix_ms);
             let is_live = link.is_online()
                 && link.announced.remove(&seq) == Some(true)
                 && !is_held(&order, turn, self.config.undated_hold_ms);
@@ -47,7 +48,7 @@ impl Site {
                 let message = UplinkMessage::Stop { order: Box::new(order.clone()) };
                 let purpose = Purpose::Stop { seq };
                 link.ask(turn, message, Urgency::Live, purpose, Some(deadline));
-                link.outbox.sent_live(seq, deadline.plus_ms(1));
+                link.outbox.sent_live((delivery.place, seq), deadline.plus_ms(1));
             }
         }
         // A site without an uplink owes nobody.
@@ -93,7 +94,8 @@ impl Site {
         let message = UplinkMessage::Transaction { payload };
         let purpose = Purpose::Transaction { seq };
         link.ask(turn, message, Urgency::Backlog, purpose, None);
-        let attempts = link.outbox.sent(seq, turn.now.mono);
+        let Some(place) = order.delivery(name).map(|delivery| delivery.place) else { return };
+        let attempts = link.outbox.sent((place, seq), turn.now.mono);
         if let Some(delivery) = order.delivery_mut(name) {
             delivery.attempts = attempts;
         }
@@ -108,13 +110,14 @@ impl Site {
         turn: &Turn,
     ) {
         let Some(link) = self.links.get_mut(name) else { return };
-        let seqs: Vec<OrderSeq> = orders.iter().map(|order| order.seq).collect();
+        let place = |order: &Order| order.delivery(name).map(|d| (d.place, order.seq));
+        let places: Vec<Waiting> = orders.iter().filter_map(place).collect();
         let book = &self.book;
         // Memory is newer than what was read: an order confirmed meanwhile is not owed any more.
         let stale = |seq: OrderSeq| {
             book.get(seq).and_then(|order| order.delivery(name)).is_some_and(|d| !d.state.is_owed())
         };
-        let fresh = link.outbox.loaded(turn.now.mono, asked, &seqs, stale);
+        let fresh = link.outbox.loaded(turn.now.mono, asked, &places, stale);
         for order in orders {
             if fresh.contains(&order.seq) {
                 self.book.adopt(order);
@@ -234,7 +237,7 @@ impl Site {
             };
             if delivery.state == DeliveryState::Quarantined {
                 delivery.state = DeliveryState::Queued;
-                link.outbox.requeued(seq, at.wall.unix_ms);
+                link.outbox.requeued((delivery.place, seq), at.wall.unix_ms);
                 turn.remember(Entry::DeliveryRequeued { seq, uplink: name.clone(), at });
                 again.push(name.to_string());
             }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::view::OrderView;
 use crate::domain::{
-    id::{ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, RecordNo, UplinkName},
+    id::{ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, RecordNo, UplinkName},
     order::{Delivery, DeliveryState, Ending, Flags, Order, OrderState},
     quantity::{Energy, Money},
     time::{BootId, ClockQuality, Mono, Stamp, Wall},
@@ -35,7 +35,7 @@ fn order() -> Order {
         recorded: stamp(ClockQuality::Synced),
         original: None,
     };
-    let mut delivery = Delivery::queued(UplinkName::new("cloud").unwrap());
+    let mut delivery = Delivery::queued(UplinkName::new("cloud").unwrap(), Place(1));
     delivery.state = DeliveryState::Confirmed;
     delivery.confirmed = Some(stamp(ClockQuality::Synced));
     Order {

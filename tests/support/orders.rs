@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sitepilot::{
     domain::{
         id::{
-            CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo,
+            CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, PlugNo, RecordNo,
             UplinkName,
         },
         order::{Delivery, Ending, Flags, Order, OrderState},
@@ -98,7 +98,9 @@ pub fn ended(order: &Order, at: Stamp, uplinks: &[UplinkName]) -> Order {
         recorded: at,
         original: Some(original(15, order.seq.0, 80)),
     });
-    order.deliveries = uplinks.iter().cloned().map(Delivery::queued).collect();
+    // Recorded in another order than begun.
+    let place = Place(1_000_000 - order.seq.0);
+    order.deliveries = uplinks.iter().map(|name| Delivery::queued(name.clone(), place)).collect();
     order
 }
 
