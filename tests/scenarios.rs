@@ -71,6 +71,7 @@ scenarios! {
     remote_start_before_restart
     remote_start_unanswered
     clock_unset
+    clock_set_after_restart
     clock_jumps
     store_full
     running_orders_after_outage

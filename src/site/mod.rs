@@ -246,6 +246,12 @@ impl Site {
         turn.finish()
     }
 
+    /// Whether an order runs that no clock has dated.
+    #[must_use]
+    pub fn has_undated_orders(&self) -> bool {
+        self.book.open().any(|order| order.started_s.is_none())
+    }
+
     /// When the site wants a [`Input::Tick`] at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {

@@ -100,8 +100,16 @@ impl World {
         let image = ledger.load().expect("the ledger loads");
         let (site, step) = Site::restore(image, config(), self.now());
         self.ledger = Some(ledger);
+        let dates = site.has_undated_orders() && self.now().wall.known_s().is_some();
         self.site = Some(site);
         self.commit(step);
+        // As the heart does: what the first step dated is read again.
+        if dates {
+            let image = self.ledger.as_mut().expect("running").load().expect("the ledger loads");
+            let (site, step) = Site::restore(image, config(), self.now());
+            self.site = Some(site);
+            self.commit(step);
+        }
     }
 
     fn step(&mut self, mut input: Input) {
@@ -214,7 +222,6 @@ impl World {
             ["clock", "set"] => {
                 self.wall_ms = BEGIN_S * 1000 + i64::try_from(self.mono_ms).expect("small") - 1_000;
                 self.quality = ClockQuality::Synced;
-                self.step(Input::Tick);
             }
             ["store", state] => self.step(Input::Storage { is_full: *state == "full" }),
             ["alarms"] => self.alarms(),

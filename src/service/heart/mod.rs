@@ -113,6 +113,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             shown: now.mono,
         };
         heart.finish(step, &[])?;
+        heart.date(now)?;
         heart.do_chores(now)?;
         heart.show(now);
         Ok(heart)
@@ -249,6 +250,17 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         self.restore()?;
         let is_full = matches!(error, MemoryError::Full) || self.parts.memory.is_full();
         self.watch_room(is_full)
+    }
+
+    /// The first step of a run may have dated what earlier runs left undated: memory is read
+    /// again, once, so that running orders have their dates too.
+    fn date(&mut self, now: Now) -> Result<(), HeartError> {
+        if !self.site.has_undated_orders() || now.wall.known_s().is_none() {
+            return Ok(());
+        }
+        let (site, step) = restore(&mut self.parts, now)?;
+        self.site = site;
+        self.finish(step, &[])
     }
 
     /// Memory is what the ledger has. Piles are made to come again, which tells the site of them;
