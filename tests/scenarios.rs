@@ -62,6 +62,7 @@ scenarios! {
     senseless_figures
     boot_refused
     boot_unanswered
+    backend_silent
     login_refused
     wrong_and_late_answers
     transaction_id_after_stop

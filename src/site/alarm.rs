@@ -28,6 +28,8 @@ pub enum AlarmKind {
     LoginRefused(UplinkName),
     /// A backend refuses the boot.
     BootRefused(UplinkName),
+    /// A backend answers nothing on a link that is up.
+    Silent(UplinkName),
     /// The calendar jumped.
     ClockStepped,
     /// The calendar is not set.
@@ -52,6 +54,7 @@ impl AlarmKind {
             Self::WrongAnswer(_) => "uplink_wrong_answer",
             Self::LoginRefused(_) => "uplink_login_refused",
             Self::BootRefused(_) => "uplink_boot_refused",
+            Self::Silent(_) => "uplink_silent",
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",
@@ -103,6 +106,10 @@ impl Alarms {
         if self.0.remove(kind).is_some() {
             tracing::info!(alarm = kind.name(), about = ?kind, "over");
         }
+    }
+
+    pub(super) fn stands(&self, kind: &AlarmKind) -> bool {
+        self.0.contains_key(kind)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&AlarmKind, &Alarm)> {

@@ -72,6 +72,10 @@ pub(super) struct Pending {
     pub(super) deadline: Option<Mono>,
 }
 
+/// A backend that says nothing for that long, or for three of its own heartbeats, is silent: four
+/// boots are unanswered by then.
+const SILENT_MS: u64 = 120_000;
+
 /// Where the link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkState {
@@ -103,6 +107,8 @@ pub(super) struct Link {
     pub(super) warnings: VecDeque<UplinkMessage>,
     /// Answers that fitted no question.
     pub(super) strays: u64,
+    /// When the backend was last heard, or connected to.
+    pub(super) heard: Mono,
 }
 
 impl Link {
@@ -121,7 +127,18 @@ impl Link {
             seen: VecDeque::new(),
             warnings: VecDeque::new(),
             strays: 0,
+            heard: since.mono,
         }
+    }
+
+    /// The link is up and nobody answers on it: behind a broker, a backend can be gone unseen.
+    pub(super) fn is_silent(&self, now: Mono) -> bool {
+        let patience_ms = match self.state {
+            LinkState::Down => return false,
+            LinkState::Booting { .. } => SILENT_MS,
+            LinkState::Online { heartbeat_ms, .. } => SILENT_MS.max(heartbeat_ms * 3),
+        };
+        now.since_ms(self.heard) >= patience_ms
     }
 
     pub(super) fn is_online(&self) -> bool {
@@ -245,6 +262,7 @@ impl Link {
 
     pub(super) fn connected(&mut self, turn: &mut Turn) {
         self.since = turn.stamp();
+        self.heard = turn.now.mono;
         self.reason.clear();
         self.boot(turn);
     }

@@ -32,10 +32,12 @@ impl Site {
                 self.link_lost(name, format!("login refused: {reason}"), turn);
             }
             UplinkEvent::Answered { sequence, answer, at_s } => {
+                link.heard = turn.now.mono;
                 self.offer_time(at_s, turn);
                 self.answered(name, sequence, answer, turn);
             }
             UplinkEvent::Requested { sequence, digest, request } => {
+                link.heard = turn.now.mono;
                 if !link.is_repetition(turn, sequence, digest) {
                     self.requested(name, sequence, request, turn);
                 }
@@ -81,10 +83,23 @@ impl Site {
         }
     }
 
+    /// Raises an alarm for a backend that says nothing on a link that is up.
+    fn watch_silence(&mut self, name: &UplinkName, turn: &Turn) {
+        let Some(link) = self.links.get(name) else { return };
+        let kind = AlarmKind::Silent(name.clone());
+        if !link.is_silent(turn.now.mono) {
+            self.alarms.clear(&kind);
+        } else if !self.alarms.stands(&kind) {
+            let text = "the link is up, but the backend answers nothing".to_owned();
+            self.alarms.raise(kind, turn.stamp(), text);
+        }
+    }
+
     /// Questions nobody answered in time.
     pub(super) fn expire_questions(&mut self, turn: &mut Turn) {
         let names: Vec<UplinkName> = self.links.keys().cloned().collect();
         for name in names {
+            self.watch_silence(&name, turn);
             let Some(link) = self.links.get_mut(&name) else { continue };
             link.keep_alive(turn);
             for (sequence, purpose) in link.expired(turn.now.mono) {
