@@ -80,7 +80,7 @@ fn the_journal_tells_an_orders_story() {
     let (mut ledger, _) = open(dir.path());
     fill(&mut ledger, 3, &[]);
     let reader = ledger.reader().unwrap();
-    let rows = reader.journal(&opened(2, 2, stamp(0)).id).unwrap();
+    let rows = reader.dossier(&opened(2, 2, stamp(0)).id).unwrap().unwrap().journal;
     let story: Vec<String> =
         rows.iter().map(|row| format!("{} {}", row.kind.name(), row.detail)).collect();
     assert_eq!(

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod decode;
 mod demo;
+mod dossier;
 mod orders;
 mod run;
 mod sim;

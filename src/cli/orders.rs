@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     Common, Exit, Failure,
     client::Client,
-    table::{self, cell, print, table},
+    dossier,
+    table::{self, cell, print},
 };
 use crate::{
     domain::{
@@ -19,8 +20,11 @@ use crate::{
         order::OrderState,
     },
     ledger::{self, Filter, LedgerError, Reader},
-    service::{config::Paths, reader::verified},
-    status::view::OrderView,
+    service::{
+        config::Paths,
+        reader::{self, verified},
+    },
+    status::{DossierView, view::OrderView},
 };
 
 /// `orders`
@@ -184,8 +188,9 @@ impl Books {
         match self {
             Self::Controller(client) => client.get(&format!("/api/v1/orders/{id}")),
             Self::Copy(reader, paths) => {
-                let order = reader.order(&id)?.ok_or_else(|| anyhow!("no such order: {id}"))?;
-                Ok(serde_json::to_value(OrderView::of(&order, &paths.zone))?)
+                let found = reader.dossier(&id)?.ok_or_else(|| anyhow!("no such order: {id}"))?;
+                let view = DossierView::of(&reader::dossier(found), &paths.zone);
+                Ok(serde_json::to_value(view)?)
             }
         }
     }
@@ -220,57 +225,25 @@ fn show_list(common: &Common, list: &List) -> Result<Exit, Failure> {
         table::json(&orders);
         return Ok(Exit::Done);
     }
-    let rows: Vec<_> = orders.iter().map(row).collect();
-    table(["order", "connector", "state", "started", "ended", "kWh", "yuan", "flags"], &rows);
+    dossier::list(&orders);
+    if orders.len() == usize::from(list.limit) {
+        eprintln!("not more than {} are shown; --limit N shows more", list.limit);
+    }
     Ok(Exit::Done)
-}
-
-fn row(order: &Value) -> [String; 8] {
-    let hundredths = |value: i64| format!("{}.{:02}", value / 100, value % 100);
-    let energy = order["energy_wh"].as_i64().map(|wh| hundredths(wh / 10));
-    let cost = order["cost_fen"].as_i64().map(hundredths);
-    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| table::NOTHING.to_owned());
-    [
-        cell(&order["id"]),
-        cell(&order["connector"]),
-        cell(&order["state"]),
-        cell(&order["started_at"]),
-        cell(&order["ended_at"]),
-        or_nothing(energy),
-        or_nothing(cost),
-        words(&order["flags"]),
-    ]
-}
-
-fn words(list: &Value) -> String {
-    let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
-    let words = words.collect::<Vec<_>>().join(" ");
-    if words.is_empty() { table::NOTHING.to_owned() } else { words }
 }
 
 fn show(common: &Common, id: OrderId) -> Result<Exit, Failure> {
     let order = Books::open(common)?.order(id)?;
     if common.json {
         table::json(&order);
-        return Ok(Exit::Done);
+    } else {
+        dossier::whole(&order);
     }
-    for (key, value) in order.as_object().into_iter().flatten() {
-        match key.as_str() {
-            "deliveries" => {}
-            "flags" => print(&format!("{key:16}{}\n", words(value))),
-            _ => print(&format!("{key:16}{}\n", cell(value))),
-        }
-    }
-    print("\n");
-    let keys = ["uplink", "state", "attempts", "confirmed_at", "last_error"];
-    let deliveries = order["deliveries"].as_array().into_iter().flatten();
-    let rows: Vec<_> = deliveries.map(|delivery| keys.map(|key| cell(&delivery[key]))).collect();
-    table(["uplink", "state", "attempts", "confirmed", "last error"], &rows);
     Ok(Exit::Done)
 }
 
 /// Columns of an export, by their JSON names.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "pile",
     "connector",
@@ -285,6 +258,9 @@ const COLUMNS: [&str; 14] = [
     "offline",
     "card",
     "deliveries",
+    "meter_start_wh",
+    "meter_stop_wh",
+    "reason",
 ];
 
 fn export(common: &Common, format: Format, which: &Which) -> Result<Exit, Failure> {

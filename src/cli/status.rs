@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Common, Exit, Failure,
-    table::{NOTHING, cell, json, print, table},
+    table::{NOTHING, cell, json, local, print, table},
 };
 
 /// `piles`
@@ -48,27 +48,55 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
         json(&status);
         return Ok(Exit::Done);
     }
-    let ledger = &status["ledger"];
-    let site = &status["site"];
+    heading(&status);
+    alarm_table(&status["alarms"]);
+    print("\n");
+    uplink_table(&status["uplinks"]);
+    print("\n");
+    pile_table(&status["piles"]);
+    Ok(Exit::Done)
+}
+
+fn heading(status: &Value) {
+    let (site, ledger) = (&status["site"], &status["ledger"]);
+    let uptime = status["uptime_s"].as_u64().map_or_else(|| NOTHING.to_owned(), lasting);
     print(&format!(
-        "{} {}\nversion {}, up {} s, clock {}\n{} orders, {} running, {} not settled, {} MB free\n\n",
+        "{} {}\nversion {}, up {uptime}, clock {}\n\
+         {} orders, {} running, {} not settled; {} MB free, {} kB written today\n\n",
         cell(&site["code"]),
         cell(&site["name"]),
         cell(&status["version"]),
-        cell(&status["uptime_s"]),
         cell(&status["clock"]),
         cell(&ledger["orders"]),
         cell(&ledger["open"]),
         cell(&ledger["unsettled"]),
         cell(&ledger["free_mb"]),
+        ledger["bytes_written_today"].as_u64().unwrap_or_default() / 1000,
     ));
-    uplink_table(&status["uplinks"]);
-    print("\n");
-    pile_table(&status["piles"]);
-    for alarm in rows(&status["alarms"]) {
-        print(&format!("\nalarm {}: {}\n", cell(&alarm["name"]), cell(&alarm["text"])));
+}
+
+/// The two largest units of a time that has lasted.
+fn lasting(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
     }
-    Ok(Exit::Done)
+}
+
+fn alarm_table(alarms: &Value) {
+    let rows: Vec<_> = rows(alarms)
+        .map(|alarm| {
+            let [name, count, text] = ["name", "count", "text"].map(|key| cell(&alarm[key]));
+            [name, local(&alarm["since"]), count, text]
+        })
+        .collect();
+    match rows.as_slice() {
+        [] => print("no alarms\n"),
+        rows => table(["alarm", "since", "count", "of the newest"], rows),
+    }
 }
 
 /// `piles`
@@ -94,16 +122,15 @@ pub(super) fn piles(common: &Common, command: &Piles) -> Result<Exit, Failure> {
 fn pile_table(piles: &Value) {
     let connectors = |pile: &Value| {
         let each = rows(&pile["connectors"]).map(|connector| {
-            let mark = if connector["order"].is_null() { "" } else { "*" };
+            let mark = if connector["order"].is_null() { "" } else { " charging" };
             format!("{}{mark}", connector["connector"])
         });
-        each.collect::<Vec<_>>().join(" ")
+        each.collect::<Vec<_>>().join(", ")
     };
     let rows: Vec<_> = rows(piles)
         .map(|pile| {
-            let [code, serial, state, since] =
-                ["code", "serial", "state", "since"].map(|key| cell(&pile[key]));
-            [code, serial, state, since, connectors(pile), cell(&pile["reason"])]
+            let [code, serial, state] = ["code", "serial", "state"].map(|key| cell(&pile[key]));
+            [code, serial, state, local(&pile["since"]), connectors(pile), cell(&pile["reason"])]
         })
         .collect();
     table(["pile", "serial", "state", "since", "connectors", "reason"], &rows);
@@ -131,14 +158,14 @@ pub(super) fn uplinks(common: &Common, command: &Uplinks) -> Result<Exit, Failur
 
 fn uplink_table(uplinks: &Value) {
     let seconds = |value: &Value| match value.as_u64() {
-        Some(seconds) => format!("{seconds} s"),
+        Some(seconds) => lasting(seconds),
         None => NOTHING.to_owned(),
     };
     let rows: Vec<_> = rows(uplinks)
         .map(|uplink| {
-            let [name, kind, state, since, owed, flight] =
-                ["name", "kind", "state", "since", "backlog", "in_flight"]
-                    .map(|key| cell(&uplink[key]));
+            let [name, kind, state, owed, flight] =
+                ["name", "kind", "state", "backlog", "in_flight"].map(|key| cell(&uplink[key]));
+            let since = local(&uplink["since"]);
             let [oldest, eta] = ["oldest_unsent_s", "eta_s"].map(|key| seconds(&uplink[key]));
             [name, kind, state, since, owed, flight, oldest, eta, cell(&uplink["reason"])]
         })

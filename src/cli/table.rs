@@ -45,6 +45,17 @@ pub(super) fn cell(value: &serde_json::Value) -> String {
     }
 }
 
+/// A time as it is written, with its offset.
+pub(super) fn time(value: &serde_json::Value) -> String {
+    cell(value).replacen('T', " ", 1)
+}
+
+/// A time by the site's clock on the wall, for tables.
+pub(super) fn local(value: &serde_json::Value) -> String {
+    const DATE_AND_TIME: usize = "2026-11-20 08:00:00".len();
+    time(value).chars().take(DATE_AND_TIME).collect()
+}
+
 fn width(text: &str) -> usize {
     text.chars().count()
 }

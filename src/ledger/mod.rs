@@ -65,7 +65,7 @@ pub use journal::Head;
 pub use journal_rows::JournalRow;
 pub use open::{FILE, Opening};
 pub use prune::{CARDS_KEPT, Pruned};
-pub use reader::{Counts, Filter, Reader};
+pub use reader::{Counts, Dossier, Filter, Reader};
 pub use salvage::Salvaged;
 pub use schema::Migrated;
 pub use stats::Stats;

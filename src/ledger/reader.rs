@@ -56,6 +56,17 @@ pub struct Counts {
     pub open: u64,
 }
 
+/// All that the ledger has of one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dossier {
+    /// The order.
+    pub order: Order,
+    /// Other versions of it, as they came.
+    pub versions: Vec<Version>,
+    /// Its rows of the journal, oldest first.
+    pub journal: Vec<JournalRow>,
+}
+
 /// A connection that only reads.
 #[derive(Debug)]
 pub struct Reader {
@@ -204,34 +215,38 @@ impl Reader {
         }
     }
 
-    /// The order with this id.
-    ///
-    /// # Errors
-    ///
-    /// `Corrupt`, `Io`.
-    pub fn order(&self, id: &OrderId) -> Result<Option<Order>, LedgerError> {
-        let _snapshot = self.conn.unchecked_transaction()?;
-        let caches = Caches::load(&self.conn)?;
-        Ok(lookup::by_id(&self.conn, &caches, id)?.pop())
-    }
-
     /// Other versions of an order, as they came.
     ///
     /// # Errors
     ///
     /// `Corrupt`, `Io`.
     pub fn versions(&self, seq: OrderSeq) -> Result<Vec<Version>, LedgerError> {
-        versions::of(&self.conn, seq)
+        let calendar = rows::calendar(&self.conn)?;
+        let mut versions = versions::of(&self.conn, seq)?;
+        versions.iter_mut().for_each(|version| version.date(&calendar));
+        Ok(versions)
     }
 
-    /// What the journal says of an order, oldest first; empty if nobody knows the order.
+    /// What the journal says of an order, oldest first.
     ///
     /// # Errors
     ///
     /// `Corrupt`, `Io`.
-    pub fn journal(&self, id: &OrderId) -> Result<Vec<JournalRow>, LedgerError> {
-        let Some(order) = self.order(id)? else { return Ok(Vec::new()) };
-        journal_rows::of_order(&self.conn, order.seq)
+    pub fn journal(&self, seq: OrderSeq) -> Result<Vec<JournalRow>, LedgerError> {
+        journal_rows::of_order(&self.conn, seq)
+    }
+
+    /// All that is known of the order with this id, as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn dossier(&self, id: &OrderId) -> Result<Option<Dossier>, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        let caches = Caches::load(&self.conn)?;
+        let Some(order) = lookup::by_id(&self.conn, &caches, id)?.pop() else { return Ok(None) };
+        let (versions, journal) = (self.versions(order.seq)?, self.journal(order.seq)?);
+        Ok(Some(Dossier { order, versions, journal }))
     }
 
     /// Checks the journal's chain, and the orders against it.

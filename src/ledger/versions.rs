@@ -27,7 +27,20 @@ pub struct Version {
     pub at: Stamp,
 }
 
-/// Versions of an order, as they came.
+impl Version {
+    /// Dates what was stamped in runs that learned the time only afterwards.
+    pub(super) fn date(&mut self, calendar: &rows::Calendar) {
+        let dated = |at: Stamp| calendar.get(&at.boot).map_or(at, |e| at.dated(at.boot, *e));
+        self.at = dated(self.at);
+        let recorded = dated(self.ending.recorded);
+        if recorded != self.ending.recorded && self.ending.ended_s.is_none() {
+            self.ending.ended_s = Some(recorded.wall.unix_s());
+        }
+        self.ending.recorded = recorded;
+    }
+}
+
+/// Versions of an order, as they came and were stamped.
 pub(super) fn of(conn: &Connection, seq: OrderSeq) -> Result<Vec<Version>, LedgerError> {
     let sql = "SELECT kind, ended_s, meter_start, meter_stop, energy, cost, reason,
         boot, mono, wall, quality, revision, code, body, at_boot, at_mono, at_wall, at_quality

@@ -5,9 +5,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     domain::{id::OrderId, order::Order},
-    ledger::{Filter, LedgerError, Reader, Verdict},
+    ledger::{Dossier, Filter, LedgerError, Reader, Verdict},
     site::{Input, command::Query},
-    status::Verified,
+    status::{self, Noted, OtherVersion, Verified},
 };
 
 /// Questions that may wait: the site asks one at a time for each uplink, and once for every
@@ -48,12 +48,12 @@ pub enum Page {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<Vec<Order>, LedgerError>>,
     },
-    /// One order.
+    /// All that is known of one order.
     One {
         /// Which.
         id: OrderId,
         /// Where the answer goes.
-        answer: oneshot::Sender<Result<Option<Order>, LedgerError>>,
+        answer: oneshot::Sender<Result<Option<Dossier>, LedgerError>>,
     },
     /// A check of the journal.
     Verify {
@@ -74,6 +74,28 @@ pub fn verified(verdict: &Verdict) -> Verified {
     }
 }
 
+/// All that is known of one order, for people and scripts.
+#[must_use]
+pub fn dossier(dossier: Dossier) -> status::Dossier {
+    let versions = dossier.versions.into_iter().map(|version| OtherVersion {
+        kind: version.kind,
+        ending: version.ending,
+        at: version.at,
+    });
+    let journal = dossier.journal.into_iter().map(|row| Noted {
+        n: row.n,
+        kind: row.kind.name(),
+        at: row.at,
+        detail: row.detail,
+        hash: row.hash,
+    });
+    status::Dossier {
+        order: dossier.order,
+        versions: versions.collect(),
+        journal: journal.collect(),
+    }
+}
+
 /// Answers pages until nobody asks any more.
 pub fn answer_pages(reader: &Reader, pages: &flume::Receiver<Page>) {
     for page in pages {
@@ -83,7 +105,7 @@ pub fn answer_pages(reader: &Reader, pages: &flume::Receiver<Page>) {
                 let _ = answer.send(reader.list(&filter, limit));
             }
             Page::One { id, answer } => {
-                let _ = answer.send(reader.order(&id));
+                let _ = answer.send(reader.dossier(&id));
             }
             Page::Verify { answer } => {
                 let _ = answer.send(reader.verify());

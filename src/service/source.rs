@@ -16,7 +16,7 @@ use super::{
     gate::GateCounters,
     heart::Pulse,
     outside::Tickets,
-    reader::{Page, verified},
+    reader::{Page, dossier, verified},
     watchdog::Watch,
 };
 use crate::{
@@ -30,7 +30,8 @@ use crate::{
     ledger::{self, Filter, LedgerError},
     site::{Input, snapshot::Snapshot},
     status::{
-        Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts, Verified,
+        Answer, Dossier, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts,
+        Verified,
     },
     uplink::Counters,
 };
@@ -164,10 +165,11 @@ impl Source for Desk {
         page(sent.is_ok(), receiver)
     }
 
-    fn order(&self, id: OrderId) -> Answer<Option<Order>> {
+    fn order(&self, id: OrderId) -> Answer<Option<Dossier>> {
         let (answer, receiver) = oneshot::channel();
         let sent = self.pages.try_send(Page::One { id, answer });
-        page(sent.is_ok(), receiver)
+        let found = page(sent.is_ok(), receiver);
+        Box::pin(async move { Ok(found.await?.map(dossier)) })
     }
 
     fn verify(&self) -> Answer<Verified> {

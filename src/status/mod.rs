@@ -3,6 +3,7 @@
 //!
 //! The room knows how things look, not where they come from: `service` gives a [`Source`].
 
+mod dossier;
 mod html;
 mod limited;
 mod metrics;
@@ -13,6 +14,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+pub use dossier::{Dossier, DossierView, Noted, OtherVersion};
 pub use routes::{Access, Pages, router, serve};
 pub use source::{
     Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts, Verified,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    dossier::DossierView,
     html,
     limited::Limited,
     metrics,
@@ -179,10 +180,10 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
 async fn order(
     State(source): State<Shared>,
     Path(id): Path<String>,
-) -> Result<Json<OrderView>, Problem> {
+) -> Result<Json<DossierView>, Problem> {
     let id = order_id(&id)?;
     match within(ANSWER_TIMEOUT, source.order(id)).await? {
-        Some(order) => Ok(Json(OrderView::of(&order, &source.facts().zone))),
+        Some(dossier) => Ok(Json(DossierView::of(&dossier, &source.facts().zone))),
         None => Err(Problem(StatusCode::NOT_FOUND, format!("no such order: {id}"))),
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::
 
 use jiff::tz::TimeZone;
 
+use super::dossier::Dossier;
 use crate::{
     domain::{
         event::OperatorRequest,
@@ -41,8 +42,8 @@ pub trait Source: Send + Sync + 'static {
     /// Orders, newest first, at most as many as asked for.
     fn orders(&self, query: OrdersQuery) -> Answer<Vec<Order>>;
 
-    /// One order.
-    fn order(&self, id: OrderId) -> Answer<Option<Order>>;
+    /// All that is known of one order.
+    fn order(&self, id: OrderId) -> Answer<Option<Dossier>>;
 
     /// Checks the ledger's journal; takes a while.
     fn verify(&self) -> Answer<Verified>;

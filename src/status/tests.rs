@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::view::OrderView;
 use crate::domain::{
-    id::{ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, RecordNo, UplinkName},
+    id::{CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, RecordNo, UplinkName},
     order::{Delivery, DeliveryState, Ending, Flags, Order, OrderState},
     quantity::{Energy, Money},
     time::{BootId, ClockQuality, Mono, Stamp, Wall},
@@ -27,11 +27,11 @@ fn order() -> Order {
     };
     let ending = Ending {
         ended_s: Some(NEW_YEAR_S + 3600),
-        meter_start: None,
-        meter_stop: None,
+        meter_start: Some(Energy::from_wh(100_000)),
+        meter_stop: Some(Energy::from_wh(112_340)),
         energy: Energy::from_wh(12_340),
         cost: Some(Money::from_tenth_fen(12_345)),
-        reason: 0,
+        reason: 9,
         recorded: stamp(ClockQuality::Synced),
         original: None,
     };
@@ -46,7 +46,7 @@ fn order() -> Order {
         plug: None,
         state: OrderState::Settled,
         flags: Flags { offline: true, disputed: true, ..Flags::default() },
-        card: None,
+        card: CardNo::new("88120000001234").ok(),
         transaction: None,
         opened: stamp(ClockQuality::Synced),
         started_s: Some(NEW_YEAR_S),
@@ -79,7 +79,11 @@ fn an_order_looks_as_the_contract_says() {
         "energy_wh": 12_340,
         "cost_fen": 1235,
         "offline": true,
-        "card": null,
+        "meter_start_wh": 100_000,
+        "meter_stop_wh": 112_340,
+        "reason": 9,
+        "reason_name": "PowerLoss",
+        "card": "1234",
         "position": 3,
         "deliveries": [{
             "uplink": "cloud",

@@ -6,9 +6,13 @@ use serde::Serialize;
 use super::source::Facts;
 use crate::{
     domain::{
-        order::{Delivery, Flags, Order},
+        id::ConnectorNo,
+        order::{Delivery, Ending, Flags, Order},
+        quantity::{Energy, Money},
         time::{ClockQuality, Stamp, Wall},
+        wire::Revision,
     },
+    protocol::charger::readable,
     site::snapshot::{PileStatus, Snapshot, UplinkStatus},
 };
 
@@ -42,7 +46,15 @@ pub struct OrderView {
     pub cost_fen: Option<i64>,
     /// No backend had heard of its start when it ended.
     pub offline: bool,
-    /// Who pays.
+    /// Meter at the start.
+    pub meter_start_wh: Option<u64>,
+    /// Meter at the end.
+    pub meter_stop_wh: Option<u64>,
+    /// Stop reason, the wire's number; null while it runs.
+    pub reason: Option<i32>,
+    /// Its name in the protocol, if it has one.
+    pub reason_name: Option<&'static str>,
+    /// Who pays: the last four characters, because a card is personal data.
     pub card: Option<String>,
     /// Position in the ledger; `after=` of the next page.
     pub position: u64,
@@ -141,13 +153,19 @@ fn time_ms(unix_ms: i64, zone: &TimeZone) -> Option<String> {
     Some(zone.to_offset(time)).map(|offset| time.display_with_offset(offset).to_string())
 }
 
+/// A time in unix seconds.
+pub(super) fn seconds(unix_s: i64, zone: &TimeZone) -> Option<String> {
+    time_ms(unix_s.saturating_mul(1000), zone)
+}
+
 fn wall(wall: Wall, zone: &TimeZone) -> Option<String> {
     // Whole seconds; nobody reads more off a page.
     let is_known = wall.quality != ClockQuality::Unset;
-    is_known.then(|| time_ms(wall.unix_s().saturating_mul(1000), zone)).flatten()
+    is_known.then(|| seconds(wall.unix_s(), zone)).flatten()
 }
 
-fn stamp(stamp: Stamp, zone: &TimeZone) -> Option<String> {
+/// The time of a stamp, if a clock knew it.
+pub(super) fn stamp(stamp: Stamp, zone: &TimeZone) -> Option<String> {
     wall(stamp.wall, zone)
 }
 
@@ -165,32 +183,51 @@ fn flags(flags: Flags) -> Vec<&'static str> {
     all.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
 }
 
+/// Characters of a card that are shown.
+const CARD_SHOWN: usize = 4;
+
+fn tail(card: &str) -> String {
+    card.chars().skip(card.chars().count().saturating_sub(CARD_SHOWN)).collect()
+}
+
+/// What the protocol calls the stop reason of an ending.
+pub(super) fn reason_name(ending: &Ending) -> Option<&'static str> {
+    // An order that the site closed has one that all revisions share.
+    let revision = ending.original.as_ref().map_or(Revision::V1_10, |original| original.revision);
+    readable::stop_reason(revision, ending.reason)
+}
+
 impl OrderView {
     /// How an order looks, with times of this zone.
     #[must_use]
     pub fn of(order: &Order, zone: &TimeZone) -> Self {
-        let seconds = |s: i64| time_ms(s.saturating_mul(1000), zone);
+        let time = |unix_s: i64| seconds(unix_s, zone);
         let ending = order.ending.as_ref();
         let ended_s = ending.and_then(|ending| ending.ended_s);
         let is_undated = order.started_s.is_none() || (ending.is_some() && ended_s.is_none());
         let progress = order.progress.as_ref();
         let energy = ending.map(|ending| ending.energy).or(progress.map(|p| p.energy));
+        let meter_start = ending.and_then(|ending| ending.meter_start).or(order.meter_start);
         let cost = ending.map_or(progress.and_then(|p| p.cost), |ending| ending.cost);
         Self {
             id: order.id.to_string(),
             pile: order.key.pile.to_string(),
-            connector: order.connector.map(crate::domain::id::ConnectorNo::get),
+            connector: order.connector.map(ConnectorNo::get),
             record: order.key.record.to_string(),
             transaction_id: order.transaction.as_ref().map(ToString::to_string),
             state: order.state.name(),
             flags: flags(order.flags),
-            started_at: order.started_s.and_then(seconds),
-            ended_at: ended_s.and_then(seconds),
+            started_at: order.started_s.and_then(time),
+            ended_at: ended_s.and_then(time),
             clock: is_undated.then_some("unset"),
-            energy_wh: energy.map(crate::domain::quantity::Energy::wh),
-            cost_fen: cost.map(crate::domain::quantity::Money::fen),
+            energy_wh: energy.map(Energy::wh),
+            cost_fen: cost.map(Money::fen),
             offline: order.flags.offline,
-            card: order.card.as_ref().map(ToString::to_string),
+            meter_start_wh: meter_start.map(Energy::wh),
+            meter_stop_wh: ending.and_then(|ending| ending.meter_stop).map(Energy::wh),
+            reason: ending.map(|ending| ending.reason),
+            reason_name: ending.and_then(reason_name),
+            card: order.card.as_ref().map(|card| tail(card.as_str())),
             position: order.seq.0,
             deliveries: order.deliveries.iter().map(|d| DeliveryView::of(d, zone)).collect(),
         }

@@ -33,6 +33,16 @@ pub fn decode(revision: Revision, bytes: &[u8]) -> Result<String, DecodeError> {
     Ok(text)
 }
 
+/// Name of a stop reason, without the prefix of the enum.
+#[must_use]
+pub fn stop_reason(revision: Revision, reason: i32) -> Option<&'static str> {
+    let name = match revision {
+        Revision::V1_0 => v1_0::StopReason::try_from(reason).map(|known| known.as_str_name()),
+        Revision::V1_10 => v1_10::StopReason::try_from(reason).map(|known| known.as_str_name()),
+    };
+    name.ok().map(|name| name.trim_start_matches("SR_"))
+}
+
 const fn number(revision: Revision) -> &'static str {
     match revision {
         Revision::V1_0 => "1.0",
