@@ -3,212 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    fs::{self, File},
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::Path};
 
 use serde_json::Value;
-use sitepilot::{
-    clock::Clock,
-    peers::{
-        backend::{Account, Backend, BackendConfig},
-        handle::Handle,
-        hosted::Hosted,
-        mqtt::{self, Broker},
-        pile::{Pile, PileConfig},
-    },
+use sitepilot::peers::{
+    backend::{Backend, BackendConfig},
+    handle::Handle,
+    mqtt::{self, Broker},
+    pile::{Pile, PileConfig},
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::task::JoinSet;
 
-/// Generous: only a test that hangs gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(100);
-const PILE: &str = "3101150012000001";
+#[path = "support/bench.rs"]
+mod bench;
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A directory with a config, and the controller that runs on it.
-struct Bench {
-    dir: tempfile::TempDir,
-    doors: u16,
-    http: u16,
-    cloud: u16,
-    child: Option<Child>,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (doors, http, cloud) = (free_port(), free_port(), free_port());
-        for (name, text) in [("pile", "pile secret"), ("code", "SIMCODE"), ("cloud", "secret")] {
-            let path = dir.path().join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        let at = dir.path().display();
-        let text = format!(
-            r#"
-            [site]
-            code = "3101150012"
-            name = "Bench"
-            timezone = "UTC"
-            data_dir = "{at}/data"
-            [broker]
-            listen = "127.0.0.1:{doors}"
-            [[pile]]
-            code = "{PILE}"
-            serial = "ZD1"
-            revision = "1.10"
-            connectors = [1, 2]
-            password_file = "{at}/pile"
-            [[uplink]]
-            name = "cloud"
-            kind = "charger"
-            revision = "1.10"
-            url = "mqtt://127.0.0.1:{cloud}"
-            part_number = "PART"
-            serial = "SERIAL"
-            vendor = "ACME"
-            registration_code_file = "{at}/code"
-            username = "default"
-            password_file = "{at}/cloud"
-            primary = true
-            login_retry_s = 1
-            [http]
-            listen = "127.0.0.1:{http}"
-            [ledger]
-            min_free_mb = 1
-            [control]
-            socket = "{at}/control.sock"
-            "#
-        );
-        fs::write(dir.path().join("site.toml"), text).unwrap();
-        Self { dir, doors, http, cloud, child: None }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("site.toml")
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sitepilot"));
-        command.env_remove("NOTIFY_SOCKET").arg("--config").arg(self.config()).args(args);
-        command
-    }
-
-    fn cli(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.cli(&[args, &["--json"]].concat());
-        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-
-    async fn start(&mut self) {
-        let log = File::options().create(true).append(true).open(self.dir.path().join("log"));
-        self.child = Some(self.command(&["run"]).stderr(log.unwrap()).spawn().unwrap());
-        self.until("healthy", |bench| bench.get("/healthz").0 == 200).await;
-    }
-
-    fn kill(&mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn terminate(&mut self) -> Option<i32> {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        child.wait().unwrap().code()
-    }
-
-    /// Status and body of a page; status 0 if nobody answers.
-    fn get(&self, path: &str) -> (u16, String) {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.http)) else {
-            return (0, String::new());
-        };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    async fn until(&self, what: &str, check: impl Fn(&Self) -> bool) {
-        let looks = PATIENCE.as_millis() / LOOK.as_millis();
-        for _ in 0..looks {
-            if check(self) {
-                return;
-            }
-            sleep(LOOK).await;
-        }
-        panic!("waited in vain until {what}:\n{}", self.log());
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn clock() -> sitepilot::peers::handle::Clock {
-    let clock = Clock::passing();
-    Arc::new(move || clock.now())
-}
-
-async fn host(backend: &Handle<Backend>, port: u16) -> JoinSet<()> {
-    let default = Account { device: "default".to_owned(), password: "secret".to_owned() };
-    let listen: SocketAddr = ([127, 0, 0, 1], port).into();
-    let hosted = Hosted::bind(listen, backend.clone(), default).await.unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { hosted.run().await.unwrap() });
-    tasks
-}
-
-async fn charge(bench: &Bench, pile: &Handle<Pile>, orders: usize) {
-    bench.until("the pile is ready", |_| pile.with(|pile, _| pile.is_ready())).await;
-    assert!(pile.with(|pile, now| pile.start(1, "CARD1", now)));
-    let running = |bench: &Bench| bench.json(&["status"])["ledger"]["open"] == 1;
-    bench.until("the order runs", running).await;
-    assert!(pile.with(|pile, now| pile.stop(1, now)));
-    bench.until("it is recorded", |bench| recorded(bench) == orders).await;
-}
-
-fn states(bench: &Bench) -> Vec<String> {
-    let orders = bench.json(&["orders", "list"]);
-    let states = orders.as_array().unwrap().iter().map(|order| order["state"].as_str().unwrap());
-    states.map(ToOwned::to_owned).collect()
-}
-
-fn recorded(bench: &Bench) -> usize {
-    let is_over = |state: &&String| matches!(state.as_str(), "recorded" | "settled");
-    states(bench).iter().filter(is_over).count()
-}
+use bench::{Bench, PILE, charge, clock, host, states, text};
 
 fn all_settled(bench: &Bench) -> bool {
     states(bench).iter().all(|state| state == "settled")
@@ -228,13 +37,13 @@ async fn orders_survive_an_outage_and_a_kill_and_the_commands_tell_of_them() {
 
     // On line: registered once, settled by the answer to the stop.
     bench.until("on line", |b| b.json(&["uplinks", "list"])[0]["state"] == "online").await;
-    charge(&bench, &pile, 1).await;
+    charge(&bench, &pile, 1, 1).await;
     bench.until("settled", all_settled).await;
 
     // An outage; the order is recorded, and the controller dies.
     drop(cloud);
     bench.until("off line", |b| b.json(&["uplinks", "list"])[0]["state"] == "offline").await;
-    charge(&bench, &pile, 2).await;
+    charge(&bench, &pile, 2, 2).await;
     bench.kill();
     check_stopped(&bench);
 
@@ -328,7 +137,7 @@ async fn orders_of_another_ledger_are_taken_over() {
     let mut piles = JoinSet::new();
     let pile = Handle::new(Pile::new(PileConfig::new(PILE, "ZD1", "pile secret", 9)), clock());
     piles.spawn(mqtt::run(pile.clone(), Broker::plain("127.0.0.1", other.doors)));
-    charge(&other, &pile, 1).await;
+    charge(&other, &pile, 1, 1).await;
     assert_eq!(other.terminate(), Some(0));
 
     bench.start().await;

@@ -51,6 +51,7 @@ scenarios! {
     order_of_recording
     pile_reboots_and_reports_later
     pile_reboots_and_never_reports
+    pile_clock_ahead_and_never_reports
     new_start_while_open
     too_many_starts
     same_start_twice

@@ -95,7 +95,7 @@ fn alarm_table(alarms: &Value) {
         .collect();
     match rows.as_slice() {
         [] => print("no alarms\n"),
-        rows => table(["alarm", "since", "count", "of the newest"], rows),
+        rows => table(["alarm", "since", "count", "what"], rows),
     }
 }
 
