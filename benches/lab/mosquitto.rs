@@ -21,7 +21,7 @@ impl Mosquitto {
         let port = super::free_port();
         // 0 means no limit: neither its queue nor its window is to be what is measured.
         let mut config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\npersistence false\n"
+            "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\npersistence false\n"
         );
         if let Some(to) = bridge_to {
             config += &format!(

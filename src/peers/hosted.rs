@@ -87,9 +87,21 @@ impl Hosted {
         backend: Handle<Backend>,
         default: Account,
     ) -> Result<Self, HostedError> {
+        Self::bind_with(DoorsConfig::new(listen), backend, default).await
+    }
+
+    /// As [`Hosted::bind`], with other limits of the doors.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn bind_with(
+        config: DoorsConfig,
+        backend: Handle<Backend>,
+        default: Account,
+    ) -> Result<Self, HostedError> {
         let (inbox, events) = flume::bounded(INBOX_MAX);
         let registry = Arc::new(Accounts { backend: backend.clone(), default });
-        let (doors, task) = Doors::bind(DoorsConfig::new(listen), registry, inbox).await?;
+        let (doors, task) = Doors::bind(config, registry, inbox).await?;
         Ok(Self { doors, task, backend, events })
     }
 

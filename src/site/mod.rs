@@ -45,6 +45,7 @@ mod turn;
 mod uplinks;
 
 pub use config::{PileConfig, SiteConfig, UplinkConfig};
+pub use outbox::WINDOW_LIMIT;
 pub use remote::REMOTES_LIMIT;
 
 use alarm::Alarms;

@@ -10,9 +10,11 @@ use crate::{
     site::restore::Owed,
 };
 
-/// Widest window. An order takes about three round trips (QoS 2 and the answer), so this many
-/// move ten thousand orders in some sixty round trips, in half a megabyte of memory.
-const WIDEST: usize = 512;
+/// Widest window. An order takes one round trip where the backend's broker hands it over at
+/// PUBLISH and two where it waits for PUBREL, so this many move ten thousand orders in some
+/// thirty or sixty of them, in half a megabyte of memory. The answers may queue up at that
+/// broker, which commonly keeps a thousand for a client and drops more.
+pub const WINDOW_LIMIT: usize = 512;
 
 /// The window after a start or a loss: a backend that has just come up is not overrun.
 const NARROWEST: usize = 16;
@@ -53,6 +55,9 @@ pub(super) struct Outbox {
     window: BTreeMap<OrderSeq, InFlight>,
     /// In memory and not sent on this link.
     ready: BTreeSet<Waiting>,
+    /// Answered since the ledger was asked, whose answer may still show them as owed. At most a
+    /// window and what goes live meanwhile.
+    answered: BTreeSet<OrderSeq>,
     cursor: Place,
     is_loading: bool,
     load_after: Mono,
@@ -70,6 +75,7 @@ impl Outbox {
         Self {
             window: BTreeMap::new(),
             ready: BTreeSet::new(),
+            answered: BTreeSet::new(),
             cursor: Place(0),
             is_loading: false,
             load_after: Mono(0),
@@ -92,7 +98,7 @@ impl Outbox {
         let nothing_on_disk = self.on_disk() == 0;
         self.owed.orders += 1;
         self.owed.oldest_unix_ms.get_or_insert(recorded_unix_ms);
-        if nothing_on_disk && self.ready.len() < WIDEST {
+        if nothing_on_disk && self.ready.len() < WINDOW_LIMIT {
             self.ready.insert(order);
         }
     }
@@ -110,14 +116,11 @@ impl Outbox {
     }
 
     /// Orders read from the ledger; gives those that were not in memory.
-    pub(super) fn loaded(
-        &mut self,
-        now: Mono,
-        asked: u16,
-        orders: &[Waiting],
-        is_stale: impl Fn(OrderSeq) -> bool,
-    ) -> Vec<OrderSeq> {
-        self.is_loading = false;
+    pub(super) fn loaded(&mut self, now: Mono, asked: u16, orders: &[Waiting]) -> Vec<OrderSeq> {
+        if !std::mem::take(&mut self.is_loading) {
+            // Asked for before memory was restored.
+            return Vec::new();
+        }
         match orders.last() {
             Some((last, _)) if orders.len() == usize::from(asked) => self.cursor = *last,
             _ => {
@@ -126,7 +129,8 @@ impl Outbox {
                 self.load_after = now.plus_ms(EMPTY_LOAD_MS);
             }
         }
-        let is_fresh = |(_, seq): &Waiting| !self.holds(*seq) && !is_stale(*seq);
+        let answered = std::mem::take(&mut self.answered);
+        let is_fresh = |(_, seq): &Waiting| !self.holds(*seq) && !answered.contains(seq);
         let fresh: Vec<Waiting> = orders.iter().copied().filter(is_fresh).collect();
         self.ready.extend(&fresh);
         fresh.into_iter().map(|(_, seq)| seq).collect()
@@ -206,7 +210,7 @@ impl Outbox {
     pub(super) fn confirmed(&mut self, seq: OrderSeq) -> u32 {
         self.refusals = 0;
         self.paused_until = None;
-        self.width = (self.width + 1).min(WIDEST);
+        self.width = (self.width + 1).min(WINDOW_LIMIT);
         self.confirmed += 1;
         self.done(seq)
     }
@@ -225,6 +229,9 @@ impl Outbox {
 
     fn done(&mut self, seq: OrderSeq) -> u32 {
         self.ready.retain(|(_, ready)| *ready != seq);
+        if self.is_loading {
+            self.answered.insert(seq);
+        }
         let attempts = self.window.remove(&seq).map_or(0, |flight| flight.attempts);
         self.owed.orders = self.owed.orders.saturating_sub(1);
         if self.owed.orders == 0 {
@@ -237,6 +244,7 @@ impl Outbox {
 
     /// An operator wants it sent again, whatever was said of it.
     pub(super) fn requeued(&mut self, order: Waiting, recorded_unix_ms: i64) {
+        self.answered.remove(&order.1);
         self.paused_until = None;
         self.add(order, recorded_unix_ms);
     }
@@ -261,5 +269,38 @@ impl Outbox {
         let silent = self.window.values().map(|flight| flight.deadline).min();
         let load = self.is_hungry().then_some(self.load_after);
         silent.into_iter().chain(load).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Mono = Mono(1000);
+    const FIRST: Waiting = (Place(1), OrderSeq(8));
+    const SECOND: Waiting = (Place(2), OrderSeq(7));
+
+    fn loading(orders: u64) -> Outbox {
+        let mut outbox = Outbox::restore(Owed { orders, oldest_unix_ms: Some(0) });
+        assert_eq!(outbox.wants_load(NOW), Some(Place(0)));
+        outbox
+    }
+
+    #[test]
+    fn what_was_answered_while_the_ledger_was_read_is_not_sent_again() {
+        let mut outbox = loading(2);
+        assert_eq!(outbox.loaded(NOW, 2, &[FIRST]), [FIRST.1]);
+        outbox.sent(FIRST, NOW);
+        let later = NOW.plus_ms(EMPTY_LOAD_MS);
+        assert_eq!(outbox.wants_load(later), Some(Place(0)));
+        outbox.confirmed(FIRST.1);
+        assert_eq!(outbox.loaded(later, 2, &[FIRST, SECOND]), [SECOND.1]);
+        assert_eq!((outbox.due(later), outbox.owed.orders), (vec![SECOND.1], 1));
+    }
+
+    #[test]
+    fn an_answer_to_a_question_of_an_earlier_life_is_not_heard() {
+        let mut outbox = Outbox::restore(Owed { orders: 1, oldest_unix_ms: Some(0) });
+        assert_eq!(outbox.loaded(NOW, 2, &[FIRST]), []);
     }
 }

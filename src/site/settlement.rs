@@ -112,12 +112,7 @@ impl Site {
         let Some(link) = self.links.get_mut(name) else { return };
         let place = |order: &Order| order.delivery(name).map(|d| (d.place, order.seq));
         let places: Vec<Waiting> = orders.iter().filter_map(place).collect();
-        let book = &self.book;
-        // Memory is newer than what was read: an order confirmed meanwhile is not owed any more.
-        let stale = |seq: OrderSeq| {
-            book.get(seq).and_then(|order| order.delivery(name)).is_some_and(|d| !d.state.is_owed())
-        };
-        let fresh = link.outbox.loaded(turn.now.mono, asked, &places, stale);
+        let fresh = link.outbox.loaded(turn.now.mono, asked, &places);
         for order in orders {
             if fresh.contains(&order.seq) {
                 self.book.adopt(order);
