@@ -123,6 +123,19 @@ async fn a_second_controller_on_the_same_data_does_not_start() {
     assert_eq!(second.status.code(), Some(1), "{}", text(&second.stderr));
     assert_eq!(bench.get("/healthz").0, 200, "the first is not disturbed");
     assert_eq!(bench.terminate(), Some(0));
+
+    // A port that is taken is named, once.
+    let _holder = std::net::TcpListener::bind(("127.0.0.1", bench.doors)).unwrap();
+    let refused = text(&bench.cli(&["run"]).stderr);
+    assert!(refused.contains("doors cannot listen on 127.0.0.1:"), "{refused}");
+    assert_eq!(refused.matches("in use").count(), 1, "{refused}");
+
+    // What is in the way is named, with what to do about it.
+    let lock = bench.dir.path().join("data/ledger.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let refused = text(&bench.cli(&["run"]).stderr);
+    assert!(refused.contains("/data: ") && refused.contains("hint: all in it"), "{refused}");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl DoorsConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum DoorsError {
     /// The address cannot be bound.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("doors cannot listen on {address}")]
     Bind {
         /// What was asked for.
         address: SocketAddr,

@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
@@ -62,7 +63,7 @@ impl Running {
         let clock = Arc::new(Clock::open(data_dir));
         let credentials: Arc<dyn Accounts> =
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
-        let (ledger, damage) = open_ledger(config)?;
+        let (ledger, damage) = open_ledger(config).map_err(|error| unopened(data_dir, error))?;
 
         let probe = Probe::new().context("no randomness")?;
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
@@ -262,6 +263,16 @@ fn doors_config(config: &Config) -> DoorsConfig {
     doors.max_packet_bytes = size(broker.max_packet_bytes);
     doors.connect_timeout = broker.connect_timeout;
     doors
+}
+
+/// Names the directory of a ledger that cannot be opened.
+fn unopened(data_dir: &Path, error: LedgerError) -> anyhow::Error {
+    // A start by hand leaves files of another user.
+    let hint = match error {
+        LedgerError::Io(_) => "\nhint: all in it must belong to the user that runs this",
+        _ => "",
+    };
+    anyhow!("{}: {error}{hint}", data_dir.display())
 }
 
 /// Opens the ledger and tells whatever the opening found; damage also in words for an alarm.
