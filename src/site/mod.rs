@@ -11,7 +11,7 @@
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     card::Verdict,
@@ -184,6 +184,8 @@ pub struct Site {
     /// Open orders whose pile has to be heard of again.
     suspects: BTreeMap<OrderSeq, Mono>,
     links: BTreeMap<UplinkName, Link>,
+    /// Uplinks that are owed orders and not in the config any more.
+    former: BTreeSet<UplinkName>,
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
@@ -203,6 +205,8 @@ impl Site {
             let outbox = Outbox::restore(image.owed.get(&name).copied().unwrap_or_default());
             (name, Link::new(uplink.clone(), mark, outbox, stamp))
         });
+        let is_configured =
+            |name: &UplinkName| config.uplinks.iter().any(|uplink| uplink.name == *name);
         let mut site = Self {
             boot: image.boot,
             piles: config.piles.keys().map(|code| (*code, Pile::default())).collect(),
@@ -212,6 +216,7 @@ impl Site {
             // No pile has been heard of in this run.
             suspects: image.open.iter().map(|order| (order.seq, now.mono)).collect(),
             links: links.collect(),
+            former: image.owed.into_keys().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             cards: image.cards,
             tariff: image.tariff,
@@ -306,6 +311,9 @@ impl Site {
             OperatorRequest::RetireUplink { uplink } => {
                 if self.links.contains_key(&uplink) {
                     return Err("still in the config; take it out first".to_owned());
+                }
+                if !self.former.remove(&uplink) {
+                    return Err("no order is owed to an uplink of this name".to_owned());
                 }
                 turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
                 Ok("retired: it is owed nothing more".to_owned())

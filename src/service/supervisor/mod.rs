@@ -53,6 +53,8 @@ const DELIVERIES_LOOK: Duration = Duration::from_millis(50);
 /// If it cannot start, or a room broke.
 pub fn run(config: &Config, file: &Path, level: &LevelSwitch) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), site = config.site.code, "starting");
+    // Orders name who paid: what is written here is for the service and its group.
+    rustix::process::umask(rustix::fs::Mode::RWXO | rustix::fs::Mode::WGRP);
     make_data_dir(&config.site.data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
