@@ -332,7 +332,7 @@ async fn bridge() {
         () = forward => panic!("the line ended"),
     };
     println!(
-        "bridge: {ORDERS} payloads of the same size through mosquitto's bridge in {trips:.1} round trips, arrived at the far broker; no answer is waited for"
+        "bridge: the same {ORDERS} payloads through mosquitto's bridge in {trips:.1} round trips, arrived at the far broker; no answer is waited for"
     );
 }
 
