@@ -74,6 +74,7 @@ scenarios! {
     remote_start_unanswered
     clock_unset
     clock_set_after_restart
+    clock_set_and_pile_never_reports
     clock_jumps
     store_full
     running_orders_after_outage

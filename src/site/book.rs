@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
 use crate::domain::{
+    dating::Epoch,
     id::{ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId},
     order::{Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
-    time::{ClockQuality, Mono, Stamp},
+    time::{BootId, Mono},
 };
 
 /// Ended orders kept for inputs of the same batch, which were looked up before the batch began.
@@ -230,17 +231,10 @@ impl Book {
         known
     }
 
-    /// Dates what this run stamped before the clock was good.
-    pub(super) fn learn_clock(&mut self, boot: crate::domain::time::BootId, epoch_ms: i64) {
-        let date = |stamp: Stamp| -> Option<i64> {
-            (stamp.boot == boot && stamp.wall.quality == ClockQuality::Unset)
-                .then(|| epoch_ms.saturating_add_unsigned(stamp.mono.0).div_euclid(1000))
-        };
+    /// Dates what this run stamped before the clock was good, as the ledger does where it reads.
+    pub(super) fn learn_clock(&mut self, boot: BootId, epoch: Epoch) {
         for order in self.orders.values_mut() {
-            order.started_s = order.started_s.or_else(|| date(order.opened));
-            if let Some(ending) = &mut order.ending {
-                ending.ended_s = ending.ended_s.or_else(|| date(ending.recorded));
-            }
+            order.date(boot, epoch);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Site, alarm::AlarmKind, entry::Entry, turn::Turn};
 use crate::domain::{
+    dating::Epoch,
     id::OrderSeq,
     order::OrderState,
     time::{ClockQuality, Mono},
@@ -64,7 +65,9 @@ impl Site {
         };
         if quality == ClockQuality::Unset {
             turn.remember(Entry::ClockLearned { boot: at.boot, epoch_ms, at });
-            self.book.learn_clock(at.boot, epoch_ms);
+            let quality = now.wall.quality;
+            let epoch = Epoch { unix_ms: epoch_ms, quality, estimated: false };
+            self.book.learn_clock(at.boot, epoch);
         } else if epoch_ms.abs_diff(epoch_before) > STEP_MS {
             let by_ms = epoch_ms.saturating_sub(epoch_before);
             turn.remember(Entry::ClockStepped { at, by_ms });
