@@ -14,7 +14,7 @@ mod show;
 #[path = "scenario/world.rs"]
 mod world;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 fn check(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/scenarios/{name}.txt"));
@@ -42,7 +42,21 @@ fn check(name: &str) {
 }
 
 macro_rules! scenarios {
-    ($($name:ident)*) => { $(#[test] fn $name() { check(stringify!($name)); })* };
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { check(stringify!($name)); })*
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+#[test]
+fn every_script_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let files = fs::read_dir(folder).expect("the scripts");
+    let files: BTreeSet<_> =
+        files.map(|file| file.expect("a script").path().with_extension("")).collect();
+    let found: BTreeSet<_> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+    assert_eq!(found, NAMES.iter().copied().collect());
 }
 
 scenarios! {
