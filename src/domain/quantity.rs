@@ -62,8 +62,8 @@ impl Money {
 
     /// From fen.
     #[must_use]
-    pub const fn from_fen(fen: i32) -> Self {
-        Self(fen as i64 * 10)
+    pub fn from_fen(fen: i32) -> Self {
+        Self(i64::from(fen) * 10)
     }
 
     /// In 0.1 fen.

@@ -39,7 +39,7 @@ pub(super) fn of_order(conn: &Connection, seq: OrderSeq) -> Result<Vec<JournalRo
     while let Some(row) = rows.next()? {
         let fact: Vec<u8> = row.get(1)?;
         let (kind, at, reader) = FactReader::open(&fact)?;
-        let at = calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch));
+        let at = rows::dated(&calendar, at);
         let n = row.get::<_, i64>(0)?.cast_unsigned();
         found.push(JournalRow { n, kind, at, detail: detail(kind, reader)?, hash: row.get(2)? });
     }

@@ -15,7 +15,7 @@ use crate::domain::{
         TransactionId,
     },
     order::{Delivery, Ending, Order, OrderState, Progress},
-    time::BootId,
+    time::{BootId, Stamp},
 };
 
 /// Runs that have been dated after the fact; rows keep what was stamped and are dated when read.
@@ -50,6 +50,11 @@ pub(super) fn calendar(conn: &Connection) -> Result<Calendar, LedgerError> {
         calendar.insert(boot, epoch);
     }
     Ok(calendar)
+}
+
+/// A stamp with the date of its run, if that is known.
+pub(super) fn dated(calendar: &Calendar, at: Stamp) -> Stamp {
+    calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch))
 }
 
 /// Dates an order by the runs its stamps belong to.

@@ -13,7 +13,7 @@ use super::{
     journal::{self, Head},
     rows,
 };
-use crate::domain::{id::OrderSeq, order::Flags};
+use crate::domain::id::OrderSeq;
 
 /// What a check of the journal found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Verdict {
     pub rows: u64,
     /// Orders that were compared with what the journal states.
     pub orders: u64,
-    /// The row before the first one, and why the journal begins there.
+    /// The row before the first one.
     pub anchor: Head,
     /// The last row.
     pub head: Head,
@@ -130,8 +130,7 @@ impl Verdict {
             return Ok(Some("the ending of its order is missing"));
         };
         let mut fact = Fact::new(FactKind::Recorded, ending.recorded);
-        let flags = Flags { disputed: false, ..order.flags };
-        fact.ending(&ending, undisputed(flags));
+        fact.ending(&ending, undisputed(order.flags));
         Ok((fact.finish() != link.fact).then_some("its order ended otherwise"))
     }
 

@@ -30,9 +30,8 @@ pub struct Version {
 impl Version {
     /// Dates what was stamped in runs that learned the time only afterwards.
     pub(super) fn date(&mut self, calendar: &rows::Calendar) {
-        let dated = |at: Stamp| calendar.get(&at.boot).map_or(at, |e| at.dated(at.boot, *e));
-        self.at = dated(self.at);
-        let recorded = dated(self.ending.recorded);
+        self.at = rows::dated(calendar, self.at);
+        let recorded = rows::dated(calendar, self.ending.recorded);
         if recorded != self.ending.recorded && self.ending.ended_s.is_none() {
             self.ending.ended_s = Some(recorded.wall.unix_s());
         }

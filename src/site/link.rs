@@ -25,6 +25,13 @@ const LONGEST_INTERVAL_S: i32 = 86_400;
 /// Heartbeats where the backend gives no usable interval.
 const HEARTBEAT_MS: u64 = 60_000;
 
+/// A backend that says nothing for that long, or for [`SILENT_HEARTBEATS`] of its own heartbeats,
+/// is silent: four boots are unanswered by then.
+const SILENT_MS: u64 = 120_000;
+
+/// Heartbeats that may go unanswered; one can be lost with its link, two are bad luck.
+const SILENT_HEARTBEATS: u64 = 3;
+
 /// Questions that wait at the same time: the widest window with its repetitions, and live ones.
 /// Above it the oldest is forgotten, which costs a repetition.
 const PENDING_LIMIT: usize = 4096;
@@ -71,10 +78,6 @@ pub(super) struct Pending {
     /// `None`: nobody acts on silence.
     pub(super) deadline: Option<Mono>,
 }
-
-/// A backend that says nothing for that long, or for three of its own heartbeats, is silent: four
-/// boots are unanswered by then.
-const SILENT_MS: u64 = 120_000;
 
 /// Where the link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +139,9 @@ impl Link {
         let patience_ms = match self.state {
             LinkState::Down => return false,
             LinkState::Booting { .. } => SILENT_MS,
-            LinkState::Online { heartbeat_ms, .. } => SILENT_MS.max(heartbeat_ms * 3),
+            LinkState::Online { heartbeat_ms, .. } => {
+                SILENT_MS.max(heartbeat_ms * SILENT_HEARTBEATS)
+            }
         };
         now.since_ms(self.heard) >= patience_ms
     }

@@ -184,8 +184,7 @@ impl Outbox {
             // Somebody is silent: the link or the backend has less room than thought.
             self.width = (self.width / 2).max(NARROWEST);
         }
-        let wait = RESEND_MS.saturating_mul(1 << attempts.min(8)).min(RESEND_MOST_MS);
-        let deadline = now.plus_ms(wait);
+        let deadline = now.plus_ms(patience_ms(attempts));
         let flight = InFlight { place, attempts: attempts + 1, deadline };
         self.window.insert(seq, flight);
         attempts + 1
@@ -202,8 +201,7 @@ impl Outbox {
     /// The backend asked to be given time with this one.
     pub(super) fn postponed(&mut self, seq: OrderSeq, now: Mono) {
         if let Some(flight) = self.window.get_mut(&seq) {
-            let wait = RESEND_MS.saturating_mul(1 << flight.attempts.min(8)).min(RESEND_MOST_MS);
-            flight.deadline = now.plus_ms(wait);
+            flight.deadline = now.plus_ms(patience_ms(flight.attempts));
         }
     }
 
@@ -270,6 +268,12 @@ impl Outbox {
         let load = self.is_hungry().then_some(self.load_after);
         silent.into_iter().chain(load).min()
     }
+}
+
+/// How long to wait for an answer after that many attempts without one: twice as long each time.
+fn patience_ms(attempts: u32) -> u64 {
+    let doubled = 1_u64.checked_shl(attempts).unwrap_or(u64::MAX);
+    RESEND_MS.saturating_mul(doubled).min(RESEND_MOST_MS)
 }
 
 #[cfg(test)]
