@@ -15,12 +15,11 @@ use crate::{
         id::{OrderSeq, Sequence, UplinkName},
         time::{BootId, Stamp},
     },
-    site::entry::{Entry, OpenRemote},
+    site::{
+        REMOTES_LIMIT,
+        entry::{Entry, OpenRemote},
+    },
 };
-
-/// Remote starts kept so that a repetition is recognised: more than a site with 200 connectors
-/// gets within the time a backend repeats itself.
-pub const REMOTES_KEPT: u16 = 256;
 
 impl Writer<'_> {
     pub(super) fn apply_to_site(&mut self, entry: &Entry) -> Result<(), LedgerError> {
@@ -101,7 +100,7 @@ impl Writer<'_> {
         ])?;
         let sql = "DELETE FROM remotes WHERE closed = 1 AND id <= ?1";
         let last = self.conn.last_insert_rowid();
-        self.conn.prepare_cached(sql)?.execute([last - i64::from(REMOTES_KEPT)])?;
+        self.conn.prepare_cached(sql)?.execute([last - i64::from(REMOTES_LIMIT)])?;
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Ballast {
 }
 
 impl Ballast {
-    /// Takes the ballast if there is room for it.
+    /// The ballast of a directory, held if its file is there; [`Self::check`] takes it.
     pub(super) fn new(dir: &Path, min_free_bytes: u64) -> Self {
         let is_held = fs::metadata(dir.join(NAME)).is_ok_and(|file| file.len() == BALLAST_BYTES);
         Self { dir: dir.to_owned(), min_free_bytes, is_held }

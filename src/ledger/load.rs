@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    apply_site::REMOTES_KEPT,
     caches::Caches,
     columns::{self, VERDICTS},
     error::LedgerError,
@@ -19,6 +18,7 @@ use crate::{
         wire::Original,
     },
     site::{
+        REMOTES_LIMIT,
         entry::OpenRemote,
         restore::{Image, Owed},
     },
@@ -91,7 +91,7 @@ fn recorded_unix_ms(
     let mut rows = statement.query([seq])?;
     let row = rows.next()?.ok_or_else(|| LedgerError::corrupt("a delivery of no ended order"))?;
     let at = columns::stamp(row, 0)?;
-    let at = calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch));
+    let at = rows::dated(calendar, at);
     Ok((at.wall.quality != ClockQuality::Unset).then_some(at.wall.unix_ms))
 }
 
@@ -134,7 +134,7 @@ fn remotes(conn: &Connection) -> Result<(Vec<OpenRemote>, Vec<TransactionId>), L
         FROM remotes r LEFT JOIN uplinks u ON u.no = r.uplink ORDER BY r.id";
     let last = "SELECT max(id) FROM remotes";
     let last: Option<i64> = conn.query_row(last, [], |row| row.get(0)).optional()?.flatten();
-    let first_kept = last.unwrap_or(0) - i64::from(REMOTES_KEPT);
+    let first_kept = last.unwrap_or(0) - i64::from(REMOTES_LIMIT);
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let (mut open, mut transactions) = (Vec::new(), Vec::new());

@@ -56,7 +56,6 @@ use caches::Caches;
 use note::Note;
 use stats::{DAY_MS, Written};
 
-pub use apply_site::REMOTES_KEPT;
 pub use ballast::BALLAST_BYTES;
 pub use copy::{open_copy, open_salvaged_copy};
 pub use error::LedgerError;
@@ -64,7 +63,7 @@ pub use fact::FactKind;
 pub use journal::Head;
 pub use journal_rows::JournalRow;
 pub use open::{FILE, Opening};
-pub use prune::{CARDS_KEPT, Pruned};
+pub use prune::Pruned;
 pub use reader::{Counts, Dossier, Filter, Reader};
 pub use salvage::Salvaged;
 pub use schema::Migrated;
@@ -101,7 +100,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             min_free_mb: 64,
-            // Chosen by measured bytes per order: docs/decisions/ledger-layout.md.
+            // Chosen by measured bytes per order: docs/decisions/0005-ledger-layout.md.
             page_bytes: 1024,
             checkpoint_pages: 1000,
             max_pages: None,
@@ -279,7 +278,6 @@ impl Ledger {
         caches.recent.store(&write, &caches.piles)?;
         let cutoff = now_unix_ms.saturating_sub(kept_ms);
         let done = prune::prune(&write, &caches.calendar, cutoff, limit);
-        let done = done.and_then(|pruned| prune::prune_cards(&write).map(|()| pruned));
         let done = done.and_then(|pruned| Ok(write.commit().map(|()| pruned)?));
         if done.is_err() {
             self.caches = None;

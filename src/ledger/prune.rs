@@ -7,11 +7,10 @@
 use rusqlite::{Connection, params};
 
 use super::{
-    columns,
     error::LedgerError,
     fact::{FactKind, FactReader},
     journal::{self, Head},
-    rows::Calendar,
+    rows::{self, Calendar},
 };
 use crate::domain::{id::OrderSeq, time::ClockQuality};
 
@@ -68,7 +67,7 @@ fn past(
     while let Some(row) = rows.next()? {
         let fact: Vec<u8> = row.get(2)?;
         let (kind, at, _) = FactReader::open(&fact)?;
-        let at = calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch));
+        let at = rows::dated(calendar, at);
         let is_dated = at.wall.quality != ClockQuality::Unset;
         if is_dated && at.wall.unix_ms >= cutoff_unix_ms {
             break;
@@ -119,17 +118,5 @@ fn remove_order(conn: &Connection, seq: OrderSeq) -> Result<(), LedgerError> {
     let sql = "INSERT INTO meta VALUES ('pruned_to', ?1)
         ON CONFLICT (key) DO UPDATE SET value = max(value, ?1)";
     conn.prepare_cached(sql)?.execute(params![seq])?;
-    Ok(())
-}
-
-/// Cards kept, at most: some ten times what a busy site sees in a year. The oldest go first.
-pub const CARDS_KEPT: u32 = 20_000;
-
-/// Forgets the cards that were judged longest ago.
-pub(super) fn prune_cards(conn: &Connection) -> Result<(), LedgerError> {
-    let unset = columns::place(&columns::QUALITIES, ClockQuality::Unset);
-    let sql = "DELETE FROM cards WHERE card IN (SELECT card FROM cards
-        ORDER BY quality <> ?2 DESC, wall DESC, boot DESC, mono DESC LIMIT -1 OFFSET ?1)";
-    conn.execute(sql, params![CARDS_KEPT, unset])?;
     Ok(())
 }

@@ -85,8 +85,8 @@ impl Reader {
         Self { conn, copy: Some(copy) }
     }
 
-    /// Answers a question of the site: the orders, at most as many as asked for, in the order of
-    /// recording, and how many match in all.
+    /// Answers a question of the site: the orders, at most as many as asked for, in the order the
+    /// query names, and how many match in all.
     ///
     /// # Errors
     ///

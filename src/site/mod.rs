@@ -69,7 +69,8 @@ pub const BATCH_LIMIT: usize = 256;
 /// is then compared with its newest ones only.
 pub const LOOKUP_LIMIT: u16 = 8;
 
-/// Cards remembered; a site's regulars are hundreds, and each costs some hundred bytes.
+/// Cards remembered, here and in the ledger; a site's regulars are hundreds, and each costs some
+/// hundred bytes. Once it is reached, no new card is learned before the backend clears them.
 pub const CARDS_LIMIT: usize = 10_000;
 
 /// What the site is told.
@@ -104,7 +105,7 @@ pub enum Input {
     Loaded {
         /// The question.
         query: Query,
-        /// The answer, in the order of recording, at most as many as asked for.
+        /// The answer, in the order the query names, at most as many as asked for.
         orders: Vec<Order>,
         /// How many match in all, history only.
         total: u64,

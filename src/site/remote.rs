@@ -28,8 +28,10 @@ use crate::domain::{
 /// minute; half of it leaves time to tell them.
 const CALL_MS: u64 = 30_000;
 
-/// Remote starts remembered by the backend's transaction id, also over restarts.
-pub const REMOTES_LIMIT: usize = 256;
+/// Remote starts remembered by the backend's transaction id, also over restarts, so that a
+/// repetition is recognised: more than a site with 200 connectors gets within the time a backend
+/// repeats itself.
+pub const REMOTES_LIMIT: u16 = 256;
 
 /// What became of a remote start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +101,7 @@ impl Remotes {
     }
 
     fn keep(&mut self, token: StartToken, transaction: Option<TransactionId>, fate: Fate) {
-        if self.order.len() >= REMOTES_LIMIT
+        if self.order.len() >= usize::from(REMOTES_LIMIT)
             && let Some(oldest) = self.order.pop_front()
         {
             self.fates.remove(&oldest);
