@@ -14,9 +14,11 @@
 //! | 2 | [`site`] | the decisions; pure |
 //! | 3 | [`ledger`] [`broker`] [`uplink`] [`clock`] [`status`] | shells, one outside thing each |
 //! | 4 | [`service`] | config, the heart's loop, supervision |
-//! | 5 | [`cli`], [`peers`] | commands; simulated piles and backend |
+//! | 5 | [`peers`] | simulated piles and backend |
+//! | 6 | [`cli`] | the commands |
 //!
-//! A room imports only rooms on lower floors; `tests/layers.rs` holds the line.
+//! A room imports only rooms on lower floors; `tests/layers.rs` holds the line. [`sys`], the only
+//! room with `unsafe`, lies below the shells.
 //!
 //! # What always holds
 //!

@@ -116,7 +116,8 @@ impl Doors {
     }
 
     /// Closes the doors in order: no new connections, what waits in outboxes is written for a
-    /// moment, no wills, a `Gone` for each client as far as the inbox has room. Returns when [`DoorsTask::run`] has ended.
+    /// moment, no wills, a `Gone` for each client as far as the inbox has room. Returns when
+    /// [`DoorsTask::run`] has ended.
     pub async fn shutdown(&self) {
         self.shared.close(Closing::Asked);
         let mut ended = self.ended.clone();

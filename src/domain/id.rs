@@ -272,7 +272,8 @@ impl fmt::Debug for OrderId {
     }
 }
 
-/// Position of an order in the ledger: the order of recording, from 1.
+/// Position of an order in the ledger, from 1: given when the site first hears of it, so in the
+/// order of beginning. Sendings follow the [`Place`] instead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderSeq(pub u64);
 

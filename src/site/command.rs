@@ -51,7 +51,7 @@ pub enum Query {
         /// At most that many.
         limit: u16,
     },
-    /// Ended orders a backend asked for, in the order of recording.
+    /// Ended orders a backend asked for, in the order of beginning.
     History {
         /// Who asked.
         uplink: UplinkName,

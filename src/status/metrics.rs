@@ -79,7 +79,7 @@ impl Page<'_> {
         self.gauge("storage_full", "New charging is refused", u64::from(snapshot.is_storage_full));
         self.gauge("ledger_free_megabytes", "Room for the ledger", facts.ledger.free_mb);
         let written = facts.ledger.bytes_written_today;
-        self.gauge("ledger_bytes_written_today", "Since local midnight", written);
+        self.gauge("ledger_bytes_written_today", "Since midnight UTC or the start", written);
         let alarms = snapshot.alarms.iter().map(|(kind, _)| kind.name());
         let mut standing = std::collections::BTreeMap::<_, u64>::new();
         alarms.for_each(|name| *standing.entry(name).or_default() += 1);

@@ -109,7 +109,7 @@ pub struct Facts {
 /// The ledger in figures.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LedgerFacts {
-    /// Bytes written since local midnight.
+    /// Bytes written since midnight UTC, or since the start if that was later.
     pub bytes_written_today: u64,
     /// Room on its file system.
     pub free_mb: u64,

@@ -86,6 +86,7 @@ pub struct StatusView {
     clock: &'static str,
     uplinks: Vec<UplinkView>,
     piles: Vec<PileView>,
+    /// The site reads no meters so far; the name is part of the contract.
     meters: [(); 0],
     ledger: LedgerView,
     alarms: Vec<AlarmView>,

@@ -52,8 +52,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, logs in and subscribes; what a backend sends before the SUBACK is kept back
-    /// until then by the caller, who gets it from [`Connection::next`].
+    /// Connects, logs in and subscribes. Also gives what the backend sent before the SUBACK, which
+    /// comes before anything [`Connection::next`] gives.
     pub(super) async fn open(
         settings: &Settings,
         login: &Login,
