@@ -165,6 +165,7 @@ fn settings(port: u16, accounts: Arc<Kept>) -> Settings {
         registration_code: "CODE".to_owned(),
         login_retry: Duration::from_millis(200),
         keep_alive: Duration::from_secs(5),
+        max_inflight: 20,
         accounts,
         now: Arc::new(Now::default),
     }

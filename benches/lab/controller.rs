@@ -79,6 +79,7 @@ registration_code_file = "{dir}/code"
 username = "default"
 password_file = "{dir}/secret"
 primary = true
+max_inflight = 1000
 "#,
             piles_port = self.piles_port,
             http_port = self.http_port,

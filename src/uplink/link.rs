@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use rumqttc::Publish;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::sleep,
+};
 use tracing::{debug, error, info, warn};
 
 use super::{
@@ -203,9 +206,11 @@ impl Link {
         early: Vec<Publish>,
         account: &Account,
     ) -> Result<(), End> {
-        let client = connection.client.clone();
+        let (client, places) = (connection.client.clone(), Arc::clone(&connection.places));
         let upwards = async {
             loop {
+                // First a place, then a message: what is urgent overtakes until the last moment.
+                let place = places.acquire().await.expect("the semaphore is never closed");
                 let message = self.outbox.next().await;
                 let at_s = self.settings.now_s();
                 let (class, payload) = match station::encode(&message, &self.settings.station, at_s)
@@ -217,16 +222,18 @@ impl Link {
                         continue;
                     }
                 };
-                self.publish(&client, class, payload, account).await?;
+                if self.publish(&client, class, payload, account).await? && class.qos() > 0 {
+                    place.forget();
+                }
             }
         };
         let downwards = async {
             for publish in early {
-                self.receive(&client, &publish, account).await?;
+                self.receive(&client, &places, &publish, account).await?;
             }
             loop {
                 let publish = connection.next().await?;
-                self.receive(&client, &publish, account).await?;
+                self.receive(&client, &places, &publish, account).await?;
             }
         };
         let end = tokio::select! {
@@ -240,28 +247,30 @@ impl Link {
         end
     }
 
+    /// Publishes; `false` if it cannot be.
     async fn publish(
         &self,
         client: &rumqttc::AsyncClient,
         class: Class,
         payload: bytes::Bytes,
         account: &Account,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
         // The library would end the connection over it.
         if payload.len() > SENT_LIMIT {
             one(&self.counters.unsendable);
             error!(uplink = %self.settings.name, bytes = payload.len(), "message is too large");
-            return Ok(());
+            return Ok(false);
         }
         let topic = Topic::up(class, &account.device).to_string();
         publish(client, topic, class.qos(), payload).await?;
         one(&self.counters.sent);
-        Ok(())
+        Ok(true)
     }
 
     async fn receive(
         &self,
         client: &rumqttc::AsyncClient,
+        places: &Semaphore,
         message: &Publish,
         account: &Account,
     ) -> Result<(), End> {
@@ -278,8 +287,15 @@ impl Link {
                 if let Some(answer) = error.answer(self.settings.now_s()) {
                     let up = Topic::up(Class::Command, &account.device).to_string();
                     // Waiting here would stop the reading that makes room.
-                    let sent = client.try_publish(up, rumqttc::QoS::ExactlyOnce, false, answer);
-                    if sent.is_err() {
+                    let sent = places.try_acquire().is_ok_and(|place| {
+                        let qos = rumqttc::QoS::ExactlyOnce;
+                        let sent = client.try_publish(up, qos, false, answer).is_ok();
+                        if sent {
+                            place.forget();
+                        }
+                        sent
+                    });
+                    if !sent {
                         one(&self.counters.shed);
                     }
                 }

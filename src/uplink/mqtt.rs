@@ -1,18 +1,19 @@
 //! One MQTT connection: from CONNECT to its end, never resumed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet,
     Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
+use tokio::sync::Semaphore;
 
 use super::settings::{Login, Settings};
 use crate::protocol::charger::apdu::SENT_LIMIT;
 
-/// Unacknowledged publishes: far above the site's window plus what is live, so that the library
-/// never stops taking messages, and packet ids do not come round while one is open.
+/// Unacknowledged publishes, for the library: far above what [`Connection::places`] allows, so that
+/// it never stops taking messages, and packet ids do not come round while one is open.
 const INFLIGHT: u16 = 2000;
 
 /// Messages the library holds before it has written them; the rest waits in the outbox, where
@@ -47,6 +48,9 @@ pub(super) enum LinkError {
 /// A connection that is logged in and subscribed.
 pub(super) struct Connection {
     pub(super) client: AsyncClient,
+    /// Places for publishes of QoS 2; whoever publishes one forgets its permit, and the broker's
+    /// last acknowledgement gives it back.
+    pub(super) places: Arc<Semaphore>,
     events: EventLoop,
     silence_limit: Duration,
 }
@@ -67,7 +71,9 @@ impl Connection {
         // A keep-alive makes an event at each of its ticks, and the library itself takes two to
         // notice a dead peer; but it waits for ever on a socket that takes no bytes.
         let silence_limit = settings.keep_alive * 2 + SETUP_TIMEOUT;
-        let mut connection = Self { client, events, silence_limit };
+        let places = usize::try_from(settings.max_inflight).unwrap_or(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places));
+        let mut connection = Self { client, places, events, silence_limit };
         let early = tokio::time::timeout(SETUP_TIMEOUT * 2, connection.set_up(filters))
             .await
             .map_err(|_| LinkError::Silent)??;
@@ -113,7 +119,12 @@ impl Connection {
 
     async fn poll(&mut self) -> Result<Event, LinkError> {
         match tokio::time::timeout(self.silence_limit, self.events.poll()).await {
-            Ok(Ok(event)) => Ok(event),
+            Ok(Ok(event)) => {
+                if matches!(event, Event::Incoming(Packet::PubComp(_))) {
+                    self.places.add_permits(1);
+                }
+                Ok(event)
+            }
             Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(match code {
                 ConnectReturnCode::BadUserNamePassword
                 | ConnectReturnCode::NotAuthorized

@@ -28,6 +28,8 @@ pub struct Settings {
     pub login_retry: Duration,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
+    /// Publishes of QoS 2 that may be unacknowledged at the same time.
+    pub max_inflight: u64,
     /// Where issued accounts are kept.
     pub accounts: Arc<dyn Accounts>,
     /// Tells the moment.

@@ -97,7 +97,8 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.username_pw_set(self.username, self.password)
-        client.max_inflight_messages_set(200)
+        # mosquitto loses what is above.
+        client.max_inflight_messages_set(20)
 
         def connected(client, _data, _flags, reason, _properties):
             if reason.is_failure:

@@ -138,3 +138,27 @@ def test_a_backend_that_refuses_an_order_quarantines_it_and_no_other(site):
     site.controller.command("orders", "retry", bad.id)
     site.backend.wait_settled([bad.id])
     site.backend.check_copies()
+
+
+def test_more_running_orders_than_the_broker_takes_at_once(site):
+    # mosquitto takes 20 at a time, and acknowledges but loses what is above.
+    site.run(piles=13).wait_uplink()
+    piles = [site.pile(number) for number in range(1, 14)]
+    boots = len(site.backend.boots)
+    attempts = site.proxy.connections
+    site.proxy.cut()
+    until(lambda: site.proxy.connections > attempts, "the controller notices and tries again")
+    orders = [(pile, pile.begin(connector)) for pile in piles for connector in (1, 2)]
+    for pile, order in orders:
+        assert pile.announce(order)
+    site.proxy.heal()
+    site.wait_uplink(boots + 1, 120)
+    ids = {order.id for _, order in orders}
+    starts = pb.ID_StartTransactionReq
+    until(lambda: ids <= {c.record for c in site.backend.of_kind(starts)}, "all announced", 25)
+    for pile, order in orders:
+        pile.finish(order)
+        assert pile.report(order)
+    site.backend.wait_settled(ids)
+    site.controller.wait_settled(ids)
+    site.backend.check_copies()

@@ -55,6 +55,8 @@ pub struct Uplink {
     pub login_retry: Duration,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
+    /// Publishes of QoS 2 that may be unacknowledged at the same time.
+    pub max_inflight: u64,
 }
 
 /// Where a backend is.
@@ -196,6 +198,9 @@ fn read_charger(
     section.number_or("elec_data_unit_wh", 1..=100_000, 100, faults);
     // A refused login is a matter for people; five minutes neither floods nor forgets.
     let login_retry_s = section.number_or("login_retry_s", 1..=86_400, 300, faults);
+    // mosquitto, as it comes, acknowledges what an MQTT 3.1.1 client sends above 20 and loses it, or
+    // cuts the client. The library's limit is 2000.
+    let max_inflight = section.number_or("max_inflight", 1..=1000, 20, faults);
     let keep_alive_s = section.number_or("keep_alive_s", 5..=3600, 30, faults);
     section.finish(faults);
     Some(Uplink {
@@ -214,6 +219,7 @@ fn read_charger(
         answer_timeout_ms,
         login_retry: Duration::from_secs(login_retry_s),
         keep_alive: Duration::from_secs(keep_alive_s),
+        max_inflight,
     })
 }
 

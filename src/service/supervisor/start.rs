@@ -326,6 +326,7 @@ fn uplink_settings(
             registration_code: uplink.registration_code.expose().to_owned(),
             login_retry: uplink.login_retry,
             keep_alive: uplink.keep_alive,
+            max_inflight: uplink.max_inflight,
             accounts: accounts.clone(),
             now: Arc::new(move || clock.now()),
         })
