@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{oneshot, watch},
+};
 use tracing::{error, info};
 
 use super::{Running, listen, rooms::Rooms};
@@ -92,13 +95,7 @@ impl Running {
         let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
         let heart = shared.start_heart(ledger, inputs, history).await?;
         // The heart restores the site first; from here on everybody may speak.
-        let desk = shared.desk(pages);
-        if let Some(listener) = http {
-            let pages = router(desk.clone(), Access::Read);
-            rooms.task("http", async { Ok(status::serve(listener, pages).await?) });
-        }
-        let pages = router(desk, Access::Control);
-        rooms.task("control", async { Ok(status::serve(control, pages).await?) });
+        shared.start_pages(&mut rooms, pages, http, control);
         shared.start_gate(&mut rooms, events);
         shared.start_watchdog(&mut rooms, &probe);
         rooms.task("doors", async { Ok(doors_task.run().await?) });
@@ -184,6 +181,23 @@ impl Shared<'_> {
         std::thread::Builder::new().name("heart".to_owned()).spawn(beat)?;
         is_restored.await.context("the heart panicked while it restored the site")??;
         Ok(end)
+    }
+
+    /// Serves the pages: to look at over HTTP, to command with over the control socket.
+    fn start_pages(
+        &self,
+        rooms: &mut Rooms,
+        pages: flume::Sender<Page>,
+        http: Option<TcpListener>,
+        control: UnixListener,
+    ) {
+        let desk = self.desk(pages);
+        if let Some(listener) = http {
+            let pages = router(desk.clone(), Access::Read);
+            rooms.task("http", async { Ok(status::serve(listener, pages).await?) });
+        }
+        let pages = router(desk, Access::Control);
+        rooms.task("control", async { Ok(status::serve(control, pages).await?) });
     }
 
     fn desk(&self, pages: flume::Sender<Page>) -> Arc<Desk> {
