@@ -62,8 +62,9 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if runs("replay") {
-        runtime.block_on(replay(Far::Wide));
-        runtime.block_on(replay(Far::Usual));
+        runtime.block_on(replay(Far::Wide, MANY));
+        runtime.block_on(replay(Far::Wide, AS_IT_COMES));
+        runtime.block_on(replay(Far::Usual, MANY));
         runtime.block_on(replay_by_mosquitto());
         runtime.block_on(bridge());
     }
@@ -182,6 +183,12 @@ fn fill(lab: &Lab) {
     }
 }
 
+/// `max_inflight` of an uplink whose broker bears it.
+const MANY: u16 = 1000;
+
+/// `max_inflight` of an uplink nobody has said more of.
+const AS_IT_COMES: u16 = 20;
+
 /// How many answers the far broker has under way to the site at once.
 #[derive(Clone, Copy)]
 enum Far {
@@ -224,13 +231,14 @@ async fn backend(far: Far) -> (Handle<Backend>, Hosted) {
     (backend, hosted)
 }
 
-async fn replay(far: Far) {
+async fn replay(far: Far, max_inflight: u16) {
     let (backend, hosted) = backend(far).await;
     let target = hosted.address();
     let run = async {
         let _ = hosted.run().await;
     };
-    replay_to(far.name(), &backend, target, run).await;
+    let name = format!("{}, max_inflight {max_inflight}", far.name());
+    replay_to(&name, max_inflight, &backend, target, run).await;
 }
 
 /// The backend at a broker that is not ours, as most are.
@@ -244,18 +252,19 @@ async fn replay_by_mosquitto() {
     let backend = cloud();
     let target = ([127, 0, 0, 1], broker.port).into();
     let run = mqtt::run(backend.clone(), Broker::plain("127.0.0.1", broker.port));
-    replay_to("far side mosquitto without a limit", &backend, target, run).await;
+    replay_to("far side mosquitto without a limit", MANY, &backend, target, run).await;
 }
 
 /// Ten thousand orders over a line with 100 ms round trip, while `far_side` runs.
 async fn replay_to(
     name: &str,
+    max_inflight: u16,
     backend: &Handle<Backend>,
     target: SocketAddr,
     far_side: impl Future<Output = ()>,
 ) {
     let (line, forward) = SlowLine::open(target, ROUND_TRIP / 2).await;
-    let lab = Lab::new(1, &format!("mqtt://{}", line.address));
+    let lab = Lab::new(1, &format!("mqtt://{}", line.address), max_inflight);
     fill(&lab);
     let mut running = lab.start();
     let measure = async {
@@ -354,7 +363,7 @@ async fn publish(port: u16) {
 /// Resident memory with idle piles.
 async fn memory() {
     let (_backend, hosted) = backend(Far::Usual).await;
-    let lab = Lab::new(PILES, &format!("mqtt://{}", hosted.address()));
+    let lab = Lab::new(PILES, &format!("mqtt://{}", hosted.address()), AS_IT_COMES);
     let mut running = lab.start();
     pause(2_000).await;
     running.assert_running();

@@ -81,6 +81,7 @@ scenarios! {
     login_refused
     wrong_and_late_answers
     transaction_id_after_stop
+    announcement_unanswered
     backend_numbers_anew
     backend_refuses_orders
     commands_repeated

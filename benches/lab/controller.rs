@@ -28,13 +28,13 @@ pub struct Lab {
 
 impl Lab {
     /// Files of a site with so many piles of two connectors, and an uplink to `cloud`.
-    pub fn new(piles: usize, cloud: &str) -> Self {
+    pub fn new(piles: usize, cloud: &str, max_inflight: u16) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let lab = Self { dir, piles_port: super::free_port(), http_port: super::free_port() };
         lab.secret("secret", PASSWORD);
         lab.secret("code", REGISTRATION_CODE);
         fs::create_dir(lab.data()).expect("the data directory");
-        fs::write(lab.config(), lab.toml(piles, cloud)).expect("the config");
+        fs::write(lab.config(), lab.toml(piles, cloud, max_inflight)).expect("the config");
         lab
     }
 
@@ -52,7 +52,7 @@ impl Lab {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    fn toml(&self, piles: usize, cloud: &str) -> String {
+    fn toml(&self, piles: usize, cloud: &str, max_inflight: u16) -> String {
         let dir = self.dir.path().display();
         let mut text = format!(
             r#"
@@ -79,7 +79,7 @@ registration_code_file = "{dir}/code"
 username = "default"
 password_file = "{dir}/secret"
 primary = true
-max_inflight = 1000
+max_inflight = {max_inflight}
 "#,
             piles_port = self.piles_port,
             http_port = self.http_port,

@@ -70,7 +70,9 @@ impl Site {
         let is_new = !self.cards.contains_key(&card);
         // "The one who decides has failed" says nothing of the card.
         let is_opinion = !matches!(verdict, Verdict::SystemError | Verdict::Unknown);
-        let has_room = !is_new || self.cards.len() < CARDS_LIMIT;
+        // Strangers who are refused must not take the place of those who may charge.
+        let limit = if verdict.is_accepted() { CARDS_LIMIT } else { CARDS_LIMIT / 2 };
+        let has_room = !is_new || self.cards.len() < limit;
         if !is_opinion || !has_room || self.cards.get(&card) == Some(&verdict) {
             return;
         }

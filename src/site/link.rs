@@ -233,9 +233,10 @@ impl Link {
     }
 
     /// The pile was answered locally; the backend's answer will only assign its transaction id.
-    pub(super) fn stop_waiting(&mut self, sequence: Sequence, seq: OrderSeq) {
+    pub(super) fn stop_waiting(&mut self, sequence: Sequence, seq: OrderSeq, deadline: Mono) {
         if let Some(pending) = self.pending.get_mut(&sequence) {
             pending.purpose = Purpose::Start { seq, pile: None };
+            pending.deadline = Some(deadline);
         }
     }
 

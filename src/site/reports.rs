@@ -16,6 +16,9 @@ use crate::domain::{
     wire::Original,
 };
 
+/// Silence after which a running order is announced to a backend once more.
+pub(super) const ANNOUNCE_AGAIN_MS: u64 = 30_000;
+
 impl Site {
     /// Charging has begun.
     pub(super) fn started(
@@ -159,7 +162,9 @@ impl Site {
             if is_announced && waiting.is_none() {
                 continue;
             }
-            let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
+            let patience_ms =
+                if waiting.is_some() { link.config.answer_timeout_ms } else { ANNOUNCE_AGAIN_MS };
+            let deadline = turn.now.mono.plus_ms(patience_ms);
             let order = order_ref.clone();
             let message =
                 UplinkMessage::Start { order, original: original.clone(), offline: is_offline };

@@ -6,6 +6,7 @@ use super::{
     command::Command,
     entry::Entry,
     link::Purpose,
+    reports::ANNOUNCE_AGAIN_MS,
     settlement::{Outcome, at_connector},
     turn::Turn,
 };
@@ -106,7 +107,11 @@ impl Site {
                 let Some(link) = self.links.get_mut(&name) else { continue };
                 match purpose {
                     // A late answer to a start still assigns its transaction id.
-                    Purpose::Start { seq, pile: Some(_) } => link.stop_waiting(sequence, seq),
+                    Purpose::Start { seq, pile: Some(_) } => {
+                        let deadline = turn.now.mono.plus_ms(ANNOUNCE_AGAIN_MS);
+                        link.stop_waiting(sequence, seq, deadline);
+                    }
+                    Purpose::Start { seq, pile: None } => self.announce_once_more(&name, seq, turn),
                     Purpose::Authorize { .. } | Purpose::Again { .. } => {
                         link.close(sequence);
                     }
@@ -114,6 +119,15 @@ impl Site {
                 }
                 self.unanswered(&name, purpose, turn);
             }
+        }
+    }
+
+    /// The backend said nothing to an announcement: what it was not told of may get lost there.
+    fn announce_once_more(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        if link.announced.get(&seq) == Some(&false) {
+            link.announced.remove(&seq);
+            self.announce(seq, None, turn);
         }
     }
 

@@ -97,7 +97,7 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.username_pw_set(self.username, self.password)
-        # mosquitto loses what is above.
+        # mosquitto 2.0.11 was seen to lose what is above.
         client.max_inflight_messages_set(20)
 
         def connected(client, _data, _flags, reason, _properties):

@@ -65,7 +65,9 @@ def test_orders_of_an_outage_arrive_once_unaltered_and_in_order(site, kind):
     site.backend.check_copies()
     check_figures(site.backend, orders)
     for pile in piles:
-        recorded = [order.id for order in pile.orders]
+        # What ran when the line went away was recorded last.
+        recorded = [order.id for order in pile.orders if order not in running]
+        recorded += [order.id for order in running if order.pile == pile.code]
         sent = site.backend.first_sent(pile.code)
         assert sent == [record for record in recorded if record in sent]
     site.controller.wait_settled([order.id for order in orders])
@@ -141,7 +143,7 @@ def test_a_backend_that_refuses_an_order_quarantines_it_and_no_other(site):
 
 
 def test_more_running_orders_than_the_broker_takes_at_once(site):
-    # mosquitto takes 20 at a time, and acknowledges but loses what is above.
+    # mosquitto 2.0.11 has 20 places, and was seen to pass on fewer than it took above.
     site.run(piles=13).wait_uplink()
     piles = [site.pile(number) for number in range(1, 14)]
     boots = len(site.backend.boots)
