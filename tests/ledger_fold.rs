@@ -183,8 +183,10 @@ impl Memory {
             image.unsettled += u64::from(order.state == OrderState::Recorded);
             let is_open =
                 |d: &&Delivery| d.state.is_owed() || d.state == DeliveryState::Quarantined;
-            let open = order.deliveries.iter().filter(is_open).map(|delivery| delivery.place);
-            image.last_place = open.max().unwrap_or_default().max(image.last_place);
+            for open in order.deliveries.iter().filter(is_open) {
+                image.last_place = image.last_place.max(open.place);
+                image.unclosed.insert(open.uplink.clone());
+            }
             for delivery in order.deliveries.iter().filter(|delivery| delivery.state.is_owed()) {
                 let recorded = order.ending.as_ref().map(|ending| ending.recorded.wall.unix_ms);
                 let none = Owed { orders: 0, oldest_unix_ms: recorded };

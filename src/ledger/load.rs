@@ -1,6 +1,6 @@
 //! The fold of the ledger, for memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -41,6 +41,7 @@ pub(super) fn image(
         orders: (count(conn, "SELECT count(*) FROM keys")? + recent).cast_unsigned(),
         unsettled: count(conn, "SELECT count(*) FROM live WHERE state = 4")?.cast_unsigned(),
         owed: owed(conn, &caches.calendar)?,
+        unclosed: unclosed(conn)?,
         cards: cards(conn)?,
         tariff: tariff(conn)?,
         sequences: sequences(conn)?,
@@ -79,6 +80,18 @@ fn owed(conn: &Connection, calendar: &Calendar) -> Result<BTreeMap<UplinkName, O
         owed.insert(columns::uplink(row, 0)?, Owed { orders, oldest_unix_ms });
     }
     Ok(owed)
+}
+
+fn unclosed(conn: &Connection) -> Result<BTreeSet<UplinkName>, LedgerError> {
+    let sql = "SELECT u.name FROM deliveries d LEFT JOIN uplinks u ON u.no = d.uplink
+        WHERE d.state IN (0, 1, 3) GROUP BY d.uplink";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut names = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        names.insert(columns::uplink(row, 0)?);
+    }
+    Ok(names)
 }
 
 fn recorded_unix_ms(

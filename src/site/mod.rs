@@ -185,7 +185,7 @@ pub struct Site {
     /// Open orders whose pile has to be heard of again.
     suspects: BTreeMap<OrderSeq, Mono>,
     links: BTreeMap<UplinkName, Link>,
-    /// Uplinks that are owed orders and not in the config any more.
+    /// Uplinks with orders that are not closed, and not in the config any more.
     former: BTreeSet<UplinkName>,
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
@@ -217,7 +217,7 @@ impl Site {
             // No pile has been heard of in this run.
             suspects: image.open.iter().map(|order| (order.seq, now.mono)).collect(),
             links: links.collect(),
-            former: image.owed.into_keys().filter(|name| !is_configured(name)).collect(),
+            former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             cards: image.cards,
             tariff: image.tariff,
@@ -314,7 +314,7 @@ impl Site {
                     return Err("still in the config; take it out first".to_owned());
                 }
                 if !self.former.remove(&uplink) {
-                    return Err("no order is owed to an uplink of this name".to_owned());
+                    return Err("no order waits for an uplink of this name".to_owned());
                 }
                 turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
                 Ok("retired: it is owed nothing more".to_owned())

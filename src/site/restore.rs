@@ -1,6 +1,6 @@
 //! What the ledger gives back at start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::OpenRemote;
 use crate::domain::{
@@ -28,6 +28,8 @@ pub struct Image {
     pub unsettled: u64,
     /// What each uplink is owed.
     pub owed: BTreeMap<UplinkName, Owed>,
+    /// Uplinks with a delivery that is not closed, quarantined ones too.
+    pub unclosed: BTreeSet<UplinkName>,
     /// What backends said of cards.
     pub cards: BTreeMap<CardNo, Verdict>,
     /// The tariff in force: its id and as it came.
