@@ -151,13 +151,14 @@ impl World {
 fn settings(port: u16, accounts: Arc<Kept>) -> Settings {
     Settings {
         name: UplinkName::new("cloud").unwrap(),
-        station: station::Settings {
+        station: watch::channel(station::Settings {
             revision: Revision::V1_10,
             part_number: "PART".to_owned(),
             serial: "SERIAL".to_owned(),
             vendor: "ACME".to_owned(),
             connectors: BTreeMap::new(),
-        },
+        })
+        .1,
         host: "127.0.0.1".to_owned(),
         port,
         tls: None,

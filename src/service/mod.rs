@@ -8,6 +8,7 @@ pub mod logging;
 pub mod outside;
 pub mod piles;
 pub mod reader;
+pub mod roster;
 pub mod source;
 pub mod supervisor;
 pub mod watchdog;

@@ -12,8 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
-use super::gate::Lines;
-
+use super::{gate::Lines, roster::Roster};
 use crate::{
     broker::{Doors, Outgoing, SendError, To},
     clock::Clock,
@@ -78,8 +77,8 @@ pub struct World {
     pub tickets: Arc<Tickets>,
     /// The time.
     pub clock: Arc<Clock>,
-    /// The piles of the config.
-    pub piles: Vec<PileCode>,
+    /// The piles.
+    pub roster: Arc<Roster>,
     /// What did not reach a pile.
     pub unsaid: Arc<AtomicU64>,
     /// What was written of each pile.
@@ -107,7 +106,7 @@ impl Outside for World {
     }
 
     fn cut_piles(&mut self) {
-        for pile in &self.piles {
+        for pile in self.roster.codes() {
             self.doors.kick(pile.as_str());
         }
     }

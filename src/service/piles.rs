@@ -1,15 +1,15 @@
-//! Who may come in at the doors: the piles of the config.
+//! Who may come in at the doors: the piles of the roster.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
+    sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::config::{Pile, Secret};
+use super::{config::Secret, roster::Roster};
 use crate::{
     broker::{Access, Filter, Identity, Login, LoginRefused, Registry, Route},
     domain::id::PileCode,
@@ -46,19 +46,18 @@ impl Probe {
     }
 }
 
-/// The piles and their passwords.
+/// The piles, each with its own topics.
 #[derive(Debug)]
 pub struct Piles {
-    passwords: BTreeMap<PileCode, Secret>,
+    roster: Arc<Roster>,
     probe: Probe,
 }
 
 impl Piles {
-    /// The piles of a config.
+    /// The piles of a roster.
     #[must_use]
-    pub fn new(piles: &[Pile], probe: Probe) -> Self {
-        let passwords = piles.iter().map(|pile| (pile.code, pile.password.clone())).collect();
-        Self { passwords, probe }
+    pub const fn new(roster: Arc<Roster>, probe: Probe) -> Self {
+        Self { roster, probe }
     }
 }
 
@@ -75,17 +74,18 @@ impl Registry for Piles {
                 .ok_or_else(|| refuse("not the probe"));
         }
         let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
-        let wanted = self.passwords.get(&code).ok_or_else(|| refuse("unknown pile"))?;
         let given = login.password.ok_or_else(|| refuse("no password"))?;
-        if !is_same(wanted.expose().as_bytes(), given) {
-            return Err(refuse("wrong password"));
+        match self.roster.is_password(code, given) {
+            None => return Err(refuse("unknown pile")),
+            Some(false) => return Err(refuse("wrong password")),
+            Some(true) => {}
         }
         Ok(Identity { name: code.to_string(), route: Route::Host, access: access(code) })
     }
 }
 
 /// Compares in a time that tells neither how long the password is nor where the difference lies.
-fn is_same(wanted: &[u8], given: &[u8]) -> bool {
+pub(super) fn is_same(wanted: &[u8], given: &[u8]) -> bool {
     Sha256::digest(wanted).ct_eq(&Sha256::digest(given)).into()
 }
 
@@ -109,15 +109,27 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::{
+        domain::wire::Revision,
+        service::config::{Pile, PileKind},
+    };
 
     const CODE: &str = "3101150012000001";
 
     fn login(username: Option<&str>, password: Option<&[u8]>) -> Result<Identity, LoginRefused> {
         let code = PileCode::new(CODE).unwrap();
-        let passwords = BTreeMap::from([(code, Secret::new("secret".to_owned()))]);
+        let pile = Pile {
+            code,
+            serial: "ZD1".to_owned(),
+            revision: Revision::V1_10,
+            kind: PileKind::Dc,
+            connectors: Vec::new(),
+            password: Secret::new("secret".to_owned()),
+        };
+        let roster = Arc::new(Roster::of(&[pile]));
         let address = "127.0.0.1:1".parse().unwrap();
         let probe = Probe::new().unwrap();
-        Piles { passwords, probe }.login(&Login { client_id: "x", username, password, address })
+        Piles::new(roster, probe).login(&Login { client_id: "x", username, password, address })
     }
 
     #[test]

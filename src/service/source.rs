@@ -12,11 +12,11 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    config::Config,
     gate::GateCounters,
     heart::Pulse,
     outside::Tickets,
     reader::{Page, dossier, verified},
+    roster::Roster,
     watchdog::Watch,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     domain::{
         event::OperatorRequest,
-        id::{OrderId, PileCode, UplinkName},
+        id::{OrderId, UplinkName},
         order::Order,
     },
     ledger::{self, Filter, LedgerError},
@@ -40,8 +40,8 @@ use crate::{
 pub struct Desk {
     /// Station code and name, and the zone of its times.
     pub place: super::config::Place,
-    /// Serial numbers of the piles.
-    pub serials: BTreeMap<PileCode, String>,
+    /// The piles.
+    pub roster: Arc<Roster>,
     /// Counters of the uplinks.
     pub uplinks: BTreeMap<UplinkName, Arc<Counters>>,
     /// The heart.
@@ -67,12 +67,6 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Serial numbers of a config's piles.
-    #[must_use]
-    pub fn serials(config: &Config) -> BTreeMap<PileCode, String> {
-        config.piles.iter().map(|pile| (pile.code, pile.serial.clone())).collect()
-    }
-
     fn ask(&self) -> Asking {
         Asking { inbox: self.inbox.clone(), tickets: self.tickets.clone() }
     }
@@ -146,7 +140,7 @@ impl Source for Desk {
             uplinks: uplinks
                 .map(|(name, counters)| (name.clone(), uplink_facts(counters)))
                 .collect(),
-            serials: self.serials.clone(),
+            serials: self.roster.serials(),
             counters: self.counters(),
         }
     }

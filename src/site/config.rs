@@ -27,8 +27,8 @@ pub struct SiteConfig {
     pub stop_refused: bool,
 }
 
-/// A pile in the config.
-#[derive(Debug, Clone)]
+/// A pile of the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PileConfig {
     /// What it speaks.
     pub revision: Revision,
@@ -62,6 +62,14 @@ pub struct UplinkConfig {
 }
 
 impl SiteConfig {
+    /// Takes a pile in, or what has changed of it; the uplinks learn where its connectors are.
+    pub fn admit(&mut self, pile: PileCode, config: PileConfig) {
+        for uplink in &mut self.uplinks {
+            uplink.station.place(pile, &config.connectors);
+        }
+        self.piles.insert(pile, config);
+    }
+
     /// Where a connector is: its pile and the pile's own number of it.
     #[must_use]
     pub fn place(&self, connector: ConnectorNo) -> Option<(PileCode, PlugNo)> {

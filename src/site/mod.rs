@@ -110,6 +110,14 @@ pub enum Input {
         /// How many match in all, history only.
         total: u64,
     },
+    /// The site has a new pile, or one with more connectors or another revision than before. Not
+    /// in the ledger: whoever admits piles keeps them, and names them at the next start.
+    PileAdmitted {
+        /// Which.
+        pile: PileCode,
+        /// What the site has to know of it.
+        config: PileConfig,
+    },
     /// The ledger's store fills up, or has room again.
     Storage {
         /// New charging is to be refused.
@@ -243,6 +251,7 @@ impl Site {
                 turn.order(Command::Operator { ticket, outcome });
             }
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
+            Input::PileAdmitted { pile, config } => self.admit(pile, config),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Site, turn::Turn};
+use super::{PileConfig, Site, turn::Turn};
 use crate::domain::{
     event::{PileEvent, PileNotice, PileRequest},
     id::{ConnectionId, ConnectorNo, PileCode, PlugNo, RequestId},
@@ -40,6 +40,14 @@ impl Pile {
 }
 
 impl Site {
+    pub(super) fn admit(&mut self, code: PileCode, config: PileConfig) {
+        for link in self.links.values_mut() {
+            link.config.station.place(code, &config.connectors);
+        }
+        self.piles.entry(code).or_default();
+        self.config.admit(code, config);
+    }
+
     pub(super) fn pile_event(
         &mut self,
         pile: PileCode,

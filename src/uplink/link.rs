@@ -179,14 +179,14 @@ impl Link {
     async fn register(&mut self) -> Result<Account, End> {
         let settings = &self.settings;
         debug!(uplink = %settings.name, "registering with the default account");
-        let id = &settings.station.serial;
-        let down = Topic::down(Class::Registration, id).to_string();
+        let station = settings.station.borrow().clone();
+        let down = Topic::down(Class::Registration, &station.serial).to_string();
         let filters = vec![(down, Class::Registration.qos())];
         let (mut connection, _) =
             Connection::open(settings, &settings.default_login, filters).await?;
-        let request = registration_request(&settings.station, &settings.registration_code)
+        let request = registration_request(&station, &settings.registration_code)
             .map_err(|error| End::Registration(error.to_string()))?;
-        let up = Topic::up(Class::Registration, id).to_string();
+        let up = Topic::up(Class::Registration, &station.serial).to_string();
         let qos = Class::Registration.qos();
         publish(&connection.client, up, qos, request).await?;
         let answer = tokio::time::timeout(REGISTRATION_TIMEOUT, connection.next());
@@ -213,8 +213,8 @@ impl Link {
                 let place = places.acquire().await.expect("the semaphore is never closed");
                 let message = self.outbox.next().await;
                 let at_s = self.settings.now_s();
-                let (class, payload) = match station::encode(&message, &self.settings.station, at_s)
-                {
+                let encoded = station::encode(&message, &self.settings.station.borrow(), at_s);
+                let (class, payload) = match encoded {
                     Ok(encoded) => encoded,
                     Err(error) => {
                         one(&self.counters.unsendable);
@@ -279,7 +279,9 @@ impl Link {
             one(&self.counters.undecodable);
             return Ok(());
         };
-        match station::decode(topic.class, &message.payload, &self.settings.station) {
+        let decoded =
+            station::decode(topic.class, &message.payload, &self.settings.station.borrow());
+        match decoded {
             Ok(event) => self.tell(event).await,
             Err(error) => {
                 one(&self.counters.undecodable);

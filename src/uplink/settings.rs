@@ -2,6 +2,8 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
+
 use crate::{
     domain::{id::UplinkName, time::Now},
     protocol::charger::station,
@@ -12,8 +14,8 @@ use crate::{
 pub struct Settings {
     /// Its name.
     pub name: UplinkName,
-    /// Settings of its wire.
-    pub station: station::Settings,
+    /// Settings of its wire, as they are now: piles may be admitted while the link is up.
+    pub station: watch::Receiver<station::Settings>,
     /// Name or address of the backend.
     pub host: String,
     /// TCP port of the backend.
@@ -52,7 +54,8 @@ impl Settings {
     /// The client id, before and after registration.
     #[must_use]
     pub fn client_id(&self) -> String {
-        format!("{}-{}", self.station.part_number, self.station.serial)
+        let station = self.station.borrow();
+        format!("{}-{}", station.part_number, station.serial)
     }
 
     pub(super) fn now_s(&self) -> Option<i64> {

@@ -34,6 +34,14 @@ pub struct Settings {
     pub connectors: BTreeMap<ConnectorNo, (PileCode, u16)>,
 }
 
+impl Settings {
+    /// Notes where the connectors of a pile are, in the pile's own order.
+    pub fn place(&mut self, pile: PileCode, connectors: &[ConnectorNo]) {
+        let plugs = connectors.iter().copied().zip(1..);
+        self.connectors.extend(plugs.map(|(connector, plug)| (connector, (pile, plug))));
+    }
+}
+
 /// What a backend is told. `at_s`: unix seconds, `None` while the clock is unset.
 ///
 /// # Errors

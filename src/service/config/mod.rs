@@ -1,6 +1,7 @@
 //! `site.toml`: one file, typed, every fault told at once with its line.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -21,12 +22,15 @@ mod tests;
 
 pub use fault::{ConfigError, Fault};
 pub use paths::Paths;
-pub use pile::Pile;
+pub use pile::{Pile, PileKind};
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use uplink::{Endpoint, Uplink};
 
-use crate::site;
+use crate::{
+    domain::id::PileCode,
+    site::{PileConfig, SiteConfig},
+};
 use fault::Faults;
 use reader::Section;
 
@@ -85,20 +89,21 @@ impl Config {
         Ok(config.expect("a table that could not be read has left a fault"))
     }
 
-    /// What the site has to know.
+    /// What the site has to know; `piles`: all that it has, those of this config and others.
     #[must_use]
-    pub fn site_config(&self) -> site::SiteConfig {
-        let piles = self.piles.iter().map(|pile| (pile.code, pile.site_config())).collect();
-        let connectors = pile::connectors(&self.piles);
-        let uplinks = self.uplinks.iter().map(|uplink| uplink.site_config(&connectors)).collect();
-        site::SiteConfig {
-            piles,
-            uplinks,
+    pub fn site_config(&self, piles: BTreeMap<PileCode, PileConfig>) -> SiteConfig {
+        let mut site = SiteConfig {
+            piles: BTreeMap::new(),
+            uplinks: self.uplinks.iter().map(Uplink::site_config).collect(),
             heartbeat_interval_s: self.site.heartbeat_interval_s,
             interrupted_grace_ms: self.site.interrupted_grace_ms,
             undated_hold_ms: self.site.undated_hold_ms,
             stop_refused: self.site.stop_refused,
+        };
+        for (code, pile) in piles {
+            site.admit(code, pile);
         }
+        site
     }
 }
 

@@ -8,12 +8,9 @@ use super::{
     reader::{At, Section},
     secret::{self, Secret},
 };
-use crate::{
-    domain::{
-        id::{ConnectorNo, PileCode},
-        wire::Revision,
-    },
-    site::PileConfig,
+use crate::domain::{
+    id::{ConnectorNo, PileCode},
+    wire::Revision,
 };
 
 /// A pile in the config.
@@ -40,22 +37,6 @@ pub enum PileKind {
     Dc,
     /// Alternating current.
     Ac,
-}
-
-impl Pile {
-    pub(super) fn site_config(&self) -> PileConfig {
-        PileConfig { revision: self.revision, connectors: self.connectors.clone() }
-    }
-}
-
-/// Where each site-wide connector is.
-pub(super) fn connectors(piles: &[Pile]) -> BTreeMap<ConnectorNo, (PileCode, u16)> {
-    let of_pile = |pile: &Pile| {
-        let code = pile.code;
-        let numbered = pile.connectors.clone().into_iter().zip(1..);
-        numbered.map(move |(connector, plug)| (connector, (code, plug)))
-    };
-    piles.iter().flat_map(of_pile).collect()
 }
 
 /// Connectors of one pile; real ones have one to four.

@@ -14,10 +14,7 @@ use super::{
     secret::{self, Secret},
 };
 use crate::{
-    domain::{
-        id::{ConnectorNo, PileCode, UplinkName},
-        wire::Revision,
-    },
+    domain::{id::UplinkName, wire::Revision},
     protocol::charger::station,
     site::UplinkConfig,
 };
@@ -71,10 +68,8 @@ pub struct Endpoint {
 }
 
 impl Uplink {
-    pub(super) fn site_config(
-        &self,
-        connectors: &BTreeMap<ConnectorNo, (PileCode, u16)>,
-    ) -> UplinkConfig {
+    /// Without the connectors of the piles.
+    pub(super) fn site_config(&self) -> UplinkConfig {
         UplinkConfig {
             name: self.name.clone(),
             station: station::Settings {
@@ -82,7 +77,7 @@ impl Uplink {
                 part_number: self.part_number.clone(),
                 serial: self.serial.clone(),
                 vendor: self.vendor.clone(),
-                connectors: connectors.clone(),
+                connectors: BTreeMap::new(),
             },
             primary: self.primary,
             commands: self.commands,

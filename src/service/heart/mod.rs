@@ -180,7 +180,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         Ok(())
     }
 
-    /// Keeps track of who is there; whether the site shall hear this.
+    /// Keeps track of who is there and which piles there are; whether the site shall hear this.
     fn is_heard(&mut self, input: &Input) -> bool {
         match input {
             Input::Pile { pile, event: PileEvent::Connected { .. }, .. } => {
@@ -193,6 +193,11 @@ impl<M: Memory, O: Outside> Heart<M, O> {
                 true
             }
             Input::Pile { pile, .. } => self.piles.contains(pile),
+            // For the next time that memory is restored.
+            Input::PileAdmitted { pile, config } => {
+                self.parts.config.admit(*pile, config.clone());
+                true
+            }
             Input::Uplink { uplink, event: UplinkEvent::Connected } => {
                 self.uplinks.insert(uplink.clone());
                 true

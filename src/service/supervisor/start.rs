@@ -27,6 +27,7 @@ use crate::{
         outside::{Tickets, World},
         piles::{Piles, Probe},
         reader::{self, Page},
+        roster::Roster,
         source::Desk,
         watchdog::{Door, Watch},
     },
@@ -53,6 +54,7 @@ struct Shared<'c> {
     gate: Arc<GateCounters>,
     unsaid: Arc<AtomicU64>,
     watch: Arc<Watch>,
+    roster: Arc<Roster>,
 }
 
 impl Running {
@@ -68,9 +70,10 @@ impl Running {
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
         let (ledger, damage) = open_ledger(config).map_err(|error| unopened(data_dir, error))?;
 
+        let roster = Arc::new(Roster::of(&config.piles));
         let probe = Probe::new().context("no randomness")?;
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
-        let registry = Arc::new(Piles::new(&config.piles, probe.clone()));
+        let registry = Arc::new(Piles::new(roster.clone(), probe.clone()));
         let (doors, doors_task) = Doors::bind(doors_config(config), registry, door_events).await?;
         let http = listen::http(config).await?;
         let control = listen::control(&config.control.socket).await?;
@@ -90,6 +93,7 @@ impl Running {
             gate: Arc::default(),
             unsaid: Arc::default(),
             watch: Arc::default(),
+            roster,
         };
         let mut rooms = Rooms::default();
         let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
@@ -151,14 +155,14 @@ impl Shared<'_> {
             history,
             tickets: self.tickets.clone(),
             clock: self.clock.clone(),
-            piles: self.config.piles.iter().map(|pile| pile.code).collect(),
+            roster: self.roster.clone(),
             unsaid: self.unsaid.clone(),
             lines: Lines::default(),
         };
         let parts = Parts {
             memory: Kept::new(ledger, self.config.ledger.retention_days),
             outside,
-            config: self.config.site_config(),
+            config: self.config.site_config(self.roster.site_piles()),
             clock: self.clock.clone(),
             inbox,
             pulse: self.pulse.clone(),
@@ -204,7 +208,7 @@ impl Shared<'_> {
         let counters = self.uplinks.iter().map(|(name, (_, all))| (name.clone(), all.clone()));
         Arc::new(Desk {
             place: self.config.site.clone(),
-            serials: Desk::serials(self.config),
+            roster: self.roster.clone(),
             uplinks: counters.collect(),
             pulse: self.pulse.clone(),
             clock: self.clock.clone(),
@@ -249,7 +253,7 @@ impl Shared<'_> {
         accounts: &Arc<dyn Accounts>,
     ) -> anyhow::Result<watch::Sender<bool>> {
         let (stop_uplinks, stop) = watch::channel(false);
-        for settings in uplink_settings(self.config, accounts, &self.clock)? {
+        for settings in self.uplink_settings(accounts)? {
             let (outbox, counters) = self.uplinks[&settings.name].clone();
             let link = Link::new(settings, outbox, counters, self.inbox.clone(), stop.clone());
             rooms.task("uplink", async move {
@@ -258,6 +262,40 @@ impl Shared<'_> {
             });
         }
         Ok(stop_uplinks)
+    }
+
+    fn uplink_settings(
+        &self,
+        accounts: &Arc<dyn Accounts>,
+    ) -> anyhow::Result<Vec<uplink::Settings>> {
+        let site = self.config.site_config(self.roster.site_piles());
+        let stations = site.uplinks.into_iter().map(|uplink| uplink.station);
+        let settings = self.config.uplinks.iter().zip(stations).map(|(uplink, station)| {
+            let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
+                let shown = file.display();
+                uplink::client_config(file)
+                    .with_context(|| format!("uplink {}: {shown}", uplink.name))
+            });
+            let clock = self.clock.clone();
+            Ok(uplink::Settings {
+                name: uplink.name.clone(),
+                station: watch::channel(station).1,
+                host: uplink.endpoint.host.clone(),
+                port: uplink.endpoint.port,
+                tls: tls.transpose()?,
+                default_login: Login {
+                    username: uplink.username.clone(),
+                    password: uplink.password.expose().to_owned(),
+                },
+                registration_code: uplink.registration_code.expose().to_owned(),
+                login_retry: uplink.login_retry,
+                keep_alive: uplink.keep_alive,
+                max_inflight: uplink.max_inflight,
+                accounts: accounts.clone(),
+                now: Arc::new(move || clock.now()),
+            })
+        });
+        settings.collect()
     }
 }
 
@@ -313,37 +351,4 @@ fn open_ledger(config: &Config) -> Result<(Ledger, Option<String>), LedgerError>
         format!("lacks {missing_rows} rows that it had: its file or its log is gone")
     });
     Ok((ledger, lacks))
-}
-
-fn uplink_settings(
-    config: &Config,
-    accounts: &Arc<dyn Accounts>,
-    clock: &Arc<Clock>,
-) -> anyhow::Result<Vec<uplink::Settings>> {
-    let stations = config.site_config().uplinks.into_iter().map(|uplink| uplink.station);
-    let settings = config.uplinks.iter().zip(stations).map(|(uplink, station)| {
-        let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
-            let shown = file.display();
-            uplink::client_config(file).with_context(|| format!("uplink {}: {shown}", uplink.name))
-        });
-        let clock = clock.clone();
-        Ok(uplink::Settings {
-            name: uplink.name.clone(),
-            station,
-            host: uplink.endpoint.host.clone(),
-            port: uplink.endpoint.port,
-            tls: tls.transpose()?,
-            default_login: Login {
-                username: uplink.username.clone(),
-                password: uplink.password.expose().to_owned(),
-            },
-            registration_code: uplink.registration_code.expose().to_owned(),
-            login_retry: uplink.login_retry,
-            keep_alive: uplink.keep_alive,
-            max_inflight: uplink.max_inflight,
-            accounts: accounts.clone(),
-            now: Arc::new(move || clock.now()),
-        })
-    });
-    settings.collect()
 }
