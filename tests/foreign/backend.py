@@ -9,11 +9,7 @@ from station import Connection, Gone, now_s
 from waiting import until
 from wire import pb
 
-KINDS = {
-    pb.ID_StartTransactionReq: pb.StartTransactionReq,
-    pb.ID_StopTransactionReq: pb.StopTransactionReq,
-    pb.ID_TransactionReq: pb.TransactionReq,
-}
+ORDERS = ("StartTransactionReq", "StopTransactionReq", "TransactionReq")
 
 
 @dataclasses.dataclass
@@ -31,9 +27,11 @@ class Copy:
 
 
 class Backend(Connection):
-    def __init__(self, port, registration_code="CODE"):
+    def __init__(self, port, revision="1.10", registration_code="CODE"):
         filters = [("/U/R/#", 2), ("/U/C/#", 2), ("/U/M/#", 0)]
         super().__init__(port, "BACKEND", "backend", "backend", filters)
+        self.wire = wire.WIRES[revision]
+        self.pb = self.wire.pb
         self.registration_code = registration_code
         self.device = "CLOUDDEV00000001"
         self.registrations = []
@@ -88,15 +86,16 @@ class Backend(Connection):
         keys = {}
         for copy in self.of_kind(pb.ID_TransactionReq):
             m = copy.message
-            key = (m.evseId, m.connectorId, m.timeStart, m.meterStart)
+            key = (m.connectorId, m.timeStart, m.meterStart)
             other = keys.setdefault(key, copy.record)
             assert other == copy.record, f"one order as two records: {other} {copy.record}"
 
-    def first_sent(self, evse):
+    def first_sent(self, pile):
         """Records of finished orders of a pile, as first sent in TransactionReq."""
         records = []
         for copy in self.of_kind(pb.ID_TransactionReq):
-            if copy.message.evseId == evse and copy.record not in records:
+            # The order id begins with the pile code; 1.0 says it nowhere else.
+            if copy.record.startswith(pile) and copy.record not in records:
                 records.append(copy.record)
         return records
 
@@ -105,110 +104,121 @@ class Backend(Connection):
     def command(self, code, message, repeat=1):
         """Sends a command; its sequence id."""
         self._sequence += 1
-        data = wire.seal(code, self._sequence, message, now_s())
+        data = self.wire.seal(code, self._sequence, message, now_s())
         for _ in range(repeat):
             self.publish(f"/D/C/{self.device}", data)
         return self._sequence
 
     def wait_answer(self, sequence, kind, timeout=20):
-        apdu = until(lambda: self.answers.get(sequence), f"answer to command {sequence}", timeout)
-        if apdu[0].messageId == pb.ID_MessageError:
-            return wire.parse(pb.MessageError, apdu[0].payload)
-        return wire.parse(kind, apdu[0].payload)
+        """The answer, of that kind or a MessageError."""
+        answers = until(
+            lambda: self.answers.get(sequence), f"answer to command {sequence}", timeout
+        )
+        assert isinstance(answers[0], (kind, self.pb.MessageError)), answers[0]
+        return answers[0]
 
     # what comes
 
     def on_message(self, topic, payload):
         _, _, channel, device = topic.split("/", 3)
         try:
-            apdu = wire.unseal(payload)
-        except Exception:  # the generated classes raise what they like
-            self.errors.append((topic, payload))
+            apdu = self.wire.unseal(payload)
+            message = self.wire.read(apdu)
+        except Exception as error:  # the generated classes raise what they like
+            self.errors.append((topic, payload, error))
             return
         if apdu.messageId >= 0x80:
-            self.answers.setdefault(apdu.sequenceId, []).append(apdu)
+            self.answers.setdefault(apdu.sequenceId, []).append(message)
             return
         try:
-            self._serve(channel, device, apdu)
+            self._serve(channel, device, apdu, message)
         except Gone:
             pass
 
-    def _reply(self, channel, device, apdu, message, code=None):
+    def _reply(self, channel, device, apdu, name, **values):
         if self.silent:
             return
+        message = self.wire.make(name, **values)
         channel = "R" if channel == "R" else "C"
-        data = wire.seal(code or wire.ANSWER[apdu.messageId], apdu.sequenceId, message, now_s())
+        data = self.wire.seal(self.wire.code(name), apdu.sequenceId, message, now_s())
         self.publish(f"/D/{channel}/{device}", data)
 
-    def _serve(self, channel, device, apdu):
-        code = apdu.messageId
-        answer = None
-        if code == pb.ID_DeviceRegistrationReq:
-            answer = self._register(wire.parse(pb.DeviceRegistrationReq, apdu.payload))
-        elif code == pb.ID_BootNotificationReq:
-            self.boots.append(wire.parse(pb.BootNotificationReq, apdu.payload))
-            answer = pb.BootNotificationConf(
-                currentTime=now_s(), interval=30, status=self.boot_status
-            )
-        elif code == pb.ID_HeartbeatReq:
-            self.heartbeats += 1
-            answer = pb.HeartbeatResp()
-        elif code == pb.ID_SetTariffReq:
-            if not self.silent:
-                self.command(pb.ID_SetTariffReq, self.tariff())
-            return
-        elif code == pb.ID_AuthorizeReq:
-            token = wire.parse(pb.AuthorizeReq, apdu.payload).IdData
-            token.status = self._card(token.id)
-            answer = pb.AuthorizeConf(idInfo=token)
-        elif code == pb.ID_ChargingInfoReq:
-            self.infos.append((device, wire.parse(pb.ChargingInfoReq, apdu.payload)))
-            return
-        elif code == pb.ID_TelemetryReq:
-            self.telemetry.append((device, wire.parse(pb.TelemetryReq, apdu.payload)))
-            return
-        elif code == pb.ID_WarningReq:
-            warning = wire.parse(pb.WarningReq, apdu.payload)
-            self.warnings.append(warning)
-            answer = pb.WarningConf(code=warning.code, clean=warning.clean)
-        elif code == pb.ID_StatusNotificationReq:
-            answer = pb.StatusNotificationConf()
-        elif code in KINDS:
-            return self._order(channel, device, apdu)
+    def _serve(self, channel, device, apdu, request):
+        name = self.wire.name(apdu.messageId)
+        served = getattr(self, f"_{name}", None)
+        if name in ORDERS:
+            answer, values = self._order(device, apdu, request)
+        elif served is None:
+            answer, values = "MessageError", {"error": self.pb.EC_NotSupported}
         else:
-            answer, code = pb.MessageError(error=pb.EC_NotSupported), pb.ID_MessageError
-            return self._reply(channel, device, apdu, answer, code)
-        self._reply(channel, device, apdu, answer)
+            answer, values = f"{name.removesuffix('Req')}Conf", served(device, request)
+        # What has no answer in this revision is not answered.
+        if values is not None and self.wire.has(answer):
+            self._reply(channel, device, apdu, answer, **values)
+
+    # One for each request: what is answered, or None.
+
+    def _DeviceRegistrationReq(self, _device, request):
+        self.registrations.append(request)
+        if request.registrationCode != self.registration_code:
+            return {"status": 1}
+        return {
+            "status": 0,
+            "deviceCode": self.device,
+            "mqttUsername": self.device,
+            "mqttPassword": "issued",
+        }
+
+    def _BootNotificationReq(self, _device, request):
+        self.boots.append(request)
+        return {"currentTime": now_s(), "interval": 30, "status": self.boot_status}
+
+    def _HeartbeatReq(self, _device, _request):
+        self.heartbeats += 1
+        return {}
+
+    def _SetTariffReq(self, _device, _request):
+        if not self.silent:
+            self.command(self.pb.ID_SetTariffReq, self.tariff())
+
+    def _AuthorizeReq(self, _device, request):
+        card = request.IdData.id
+        return {"idInfo": {"id": card, "status": self._card(card)}}
+
+    def _ChargingInfoReq(self, device, request):
+        self.infos.append((device, request))
+
+    def _TelemetryReq(self, device, request):
+        self.telemetry.append((device, request))
+
+    def _WarningReq(self, _device, request):
+        self.warnings.append(request)
+        return {"code": request.code, "clean": getattr(request, "clean", False)}
+
+    def _StatusNotificationReq(self, _device, _request):
+        return {}
 
     def tariff(self):
         bands = [(0, 420, "valley", 255), (420, 1380, "flat", 699), (1380, 1440, "valley", 255)]
         charges = [
-            pb.TariffCharge(timestart=a, timeend=b, tag=t, elecprice=p, serviceprice=1000)
+            {"timestart": a, "timeend": b, "tag": t, "elecprice": p, "serviceprice": 1000}
             for a, b, t, p in bands
         ]
-        return pb.SetTariffReq(tariffid=77, description="foreign", chargetariffs=charges)
-
-    def _card(self, card):
-        return pb.AS_Blocked if card in self.blocked_cards else pb.AS_Accepted
-
-    def _register(self, request):
-        self.registrations.append(request)
-        if request.registrationCode != self.registration_code:
-            return pb.DeviceRegistrationConf(status=1)
-        return pb.DeviceRegistrationConf(
-            status=0, deviceCode=self.device, mqttUsername=self.device, mqttPassword="issued"
+        return self.wire.make(
+            "SetTariffReq", tariffid=77, description="foreign", chargetariffs=charges
         )
 
-    def _order(self, channel, device, apdu):
-        code = apdu.messageId
-        message = wire.parse(KINDS[code], apdu.payload)
-        answer, answer_code, yes = self._order_answer(code, message)
+    def _card(self, card):
+        return self.pb.AS_Blocked if card in self.blocked_cards else self.pb.AS_Accepted
+
+    def _order(self, device, apdu, message):
+        answer, values, yes = self._order_answer(self.wire.name(apdu.messageId), message)
         with self._books:
             self.copies.append(
                 Copy(
                     arrival=len(self.copies) + 1,
                     device=device,
-                    code=code,
+                    code=apdu.messageId,
                     sequence=apdu.sequenceId,
                     record=message.recordId,
                     payload=apdu.payload,
@@ -216,41 +226,40 @@ class Backend(Connection):
                     message=message,
                 )
             )
-        self._reply(channel, device, apdu, answer, answer_code)
+        return answer, values
 
-    def _order_answer(self, code, message):
+    def _order_answer(self, name, message):
         if self.order_error is not None:
-            return pb.MessageError(error=self.order_error), pb.ID_MessageError, False
-        if code == pb.ID_StartTransactionReq:
-            transaction = message.transactionId or self._transaction_for(message.recordId)
-            token = pb.IdToken(id=message.IdData.id, status=self._card(message.IdData.id))
-            conf = pb.StartTransactionConf(
-                transactionId=transaction,
-                idInfo=token,
-                recordID=message.recordId,
-                connectorId=message.connectorId,
-            )
-            return conf, None, True
-        if code == pb.ID_StopTransactionReq:
-            conf = pb.StopTransactionConf(
-                balance=0,
-                totalCost=message.cost.totalcost,
-                charged=True,
-                transactionId=message.transactionId,
-                connectorId=message.connectorId,
-            )
-            return conf, None, True
-        conf = pb.TransactionConf(
-            status=self.transaction_status,
-            recordId=message.recordId,
-            connectorId=message.connectorId,
-        )
-        return conf, None, self.transaction_status == 0
+            return "MessageError", {"error": self.order_error}, False
+        if name == "StartTransactionReq":
+            card = message.IdData.id
+            conf = {
+                "transactionId": message.transactionId or self._transaction_for(message.recordId),
+                "idInfo": {"id": card, "status": self._card(card)},
+                "recordID": message.recordId,
+                "connectorId": message.connectorId,
+            }
+            return "StartTransactionConf", conf, True
+        if name == "StopTransactionReq":
+            conf = {
+                "balance": 0,
+                "totalCost": message.cost.totalcost,
+                "charged": True,
+                "transactionId": message.transactionId,
+                # Of 1.10 alone; there the question has it too.
+                "connectorId": getattr(message, "connectorId", ""),
+            }
+            return "StopTransactionConf", conf, True
+        conf = {
+            "status": self.transaction_status,
+            "recordId": message.recordId,
+            "connectorId": message.connectorId,
+        }
+        return "TransactionConf", conf, self.transaction_status == 0
 
     def _transaction_for(self, record):
+        """The number of a new transaction; the same if its start comes again."""
         with self._books:
-            known = [
-                c.record for c in self.copies if c.code == pb.ID_StartTransactionReq
-            ]
+            known = [c.record for c in self.copies if c.code == pb.ID_StartTransactionReq]
             number = known.index(record) if record in known else len(known)
         return f"BT{number:06}-{record[-8:]}"

@@ -1,5 +1,7 @@
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -30,23 +32,23 @@ except ImportError as error:
 def pytest_sessionstart(session):
     if mosquitto() is None:
         missing("mosquitto")
-    for tool in ("mosquitto_pub", "mosquitto_sub"):
+    for tool in ("mosquitto_pub", "mosquitto_sub", "openssl"):
         if shutil.which(tool) is None:
             missing(tool)
 
 
-@pytest.fixture
-def cloud(tmp_path):
+@contextlib.contextmanager
+def mosquitto_running(directory):
     """Port of a mosquitto without a login."""
     port = free_port()
-    config = tmp_path / "mosquitto.conf"
+    config = directory / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
         # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection of
         # whoever has more than its 20 messages of QoS 2 on the way.
         "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
     )
-    log = open(tmp_path / "mosquitto.log", "wb")
+    log = open(directory / "mosquitto.log", "wb")
     process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
     try:
         until(lambda: _listens(port), "mosquitto", 10)
@@ -58,26 +60,34 @@ def cloud(tmp_path):
 
 
 def _listens(port):
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    with mosquitto_running(tmp_path) as port:
+        yield port
 
 
 class Site:
     """A controller with its cloud behind a proxy, and its piles."""
 
-    def __init__(self, directory, cloud_port):
+    def __init__(self, directory, cloud_port, cloud_revision="1.10"):
         self.directory = directory
         self.cloud_port = cloud_port
         self.proxy = proxy_module.Proxy(cloud_port)
-        self.backend = backend_module.Backend(cloud_port).open()
+        self.backend = backend_module.Backend(cloud_port, cloud_revision).open()
         self.controller = None
         self.piles = []
 
     def run(self, piles=1, **options):
         self.controller = controller_module.Controller(
-            self.directory, self.proxy.port, piles, **options
+            self.directory,
+            self.proxy.port,
+            piles,
+            cloud_revision=self.backend.wire.revision,
+            **options,
         )
         assert self.backend.subscribed.wait(10)
         self.controller.start()
@@ -85,13 +95,18 @@ class Site:
 
     def pile(self, number, **options):
         """Pile `number`, connected and booted."""
-        pile = piles_module.Pile(
-            self.controller.port,
+        options = {"revision": self.controller.revision(number), **options}
+        return self.welcome(
             controller_module.pile_code(number),
             controller_module.pile_password(number),
             controller_module.pile_serial(number),
             **options,
         )
+
+    def welcome(self, code, password, serial, **options):
+        """A pile with this account, connected and booted."""
+        port = self.controller.tls_port if options.get("tls") else self.controller.port
+        pile = piles_module.Pile(port, code, password, serial, **options)
         self.piles.append(pile)
         return pile.open().wait_ready()
 
@@ -109,12 +124,18 @@ class Site:
         self.proxy.close()
 
 
-@pytest.fixture
-def site(tmp_path, cloud):
+@contextlib.contextmanager
+def site_at(directory, cloud_port, cloud_revision="1.10"):
     if not controller_module.BINARY.exists():
         missing(f"the program ({controller_module.BINARY})")
-    site = Site(tmp_path, cloud)
+    site = Site(directory, cloud_port, cloud_revision)
     try:
         yield site
     finally:
         site.close()
+
+
+@pytest.fixture
+def site(tmp_path, cloud):
+    with site_at(tmp_path, cloud) as site:
+        yield site

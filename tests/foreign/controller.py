@@ -1,8 +1,10 @@
 """The program under test, from its config to its end."""
 
+import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,6 +15,9 @@ BINARY = pathlib.Path(
     os.environ.get("SITEPILOT_BIN")
     or pathlib.Path(__file__).resolve().parents[2] / "target" / "debug" / "sitepilot"
 )
+
+REGISTRATION_CODE = "WELCOME-2026"
+REGISTRATION_PASSWORD = "everybody knows it"
 
 
 def pile_code(number):
@@ -27,14 +32,39 @@ def pile_serial(number):
     return f"ZD24011{number:04}"
 
 
-class Controller:
-    """One site in a directory of its own."""
+@dataclasses.dataclass
+class Doors:
+    """What piles find at the doors besides their passwords."""
 
-    def __init__(self, directory, cloud_port, piles=1, answer_timeout_ms=500, extra=""):
+    plain: bool = True
+    certificate: tuple = None  # and key: with TLS
+    client_ca: pathlib.Path = None
+    registration: str = None  # "open" or "closed"
+    observers: dict = dataclasses.field(default_factory=dict)  # topics by name
+
+
+class Controller:
+    """One site in a directory of its own; `revisions` are those of its piles, 1.10 if not said."""
+
+    def __init__(
+        self,
+        directory,
+        cloud_port,
+        piles=1,
+        answer_timeout_ms=500,
+        extra="",
+        cloud_revision="1.10",
+        revisions=None,
+        doors=None,
+    ):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
+        self.tls_port = free_port()
         self.http_port = free_port()
         self.piles = piles
+        self.cloud_revision = cloud_revision
+        self.revisions = revisions or {}
+        self.doors = doors or Doors()
         self.process = None
         self.starts = 0
         self.config = self.directory / "site.toml"
@@ -58,8 +88,8 @@ timezone = "Asia/Shanghai"
 data_dir = "{data}"
 
 [broker]
-listen = "127.0.0.1:{self.port}"
-
+{self._plain()}
+{self._doors()}
 [http]
 listen = "127.0.0.1:{self.http_port}"
 
@@ -69,7 +99,7 @@ socket = "{self.directory}/control.sock"
 [[uplink]]
 name = "cloud"
 kind = "charger"
-revision = "1.10"
+revision = "{self.cloud_revision}"
 url = "mqtt://127.0.0.1:{cloud_port}"
 part_number = "SITEPILOT-1"
 serial = "SP-000123"
@@ -88,12 +118,47 @@ keep_alive_s = 5
 [[pile]]
 code = "{pile_code(number)}"
 serial = "{pile_serial(number)}"
-revision = "1.10"
+revision = "{self.revision(number)}"
 kind = "dc"
 connectors = [{2 * number - 1}, {2 * number}]
 password_file = "{secret}"
 """
         self.config.write_text(text)
+
+    def revision(self, number):
+        return self.revisions.get(number, "1.10")
+
+    def _plain(self):
+        return f'listen = "127.0.0.1:{self.port}"' if self.doors.plain else ""
+
+    def _doors(self):
+        doors, text = self.doors, ""
+        if doors.certificate:
+            certificate, key = doors.certificate
+            text += f"""
+[broker.tls]
+listen = "127.0.0.1:{self.tls_port}"
+certificate_file = "{certificate}"
+key_file = "{key}"
+"""
+        if doors.client_ca:
+            text += f'client_ca_file = "{doors.client_ca}"\n'
+        if doors.registration:
+            text += f"""
+[broker.registration]
+open = {str(doors.registration == "open").lower()}
+code_file = "{self._secret("registration.code", REGISTRATION_CODE)}"
+username = "register"
+password_file = "{self._secret("registration.password", REGISTRATION_PASSWORD)}"
+"""
+        for name, topics in doors.observers.items():
+            text += f"""
+[[broker.observer]]
+username = "{name}"
+password_file = "{self._secret(f"{name}.password", pile_password(name))}"
+topics = {json.dumps(topics)}
+"""
+        return text
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
@@ -129,6 +194,10 @@ password_file = "{secret}"
             return error.code, error.read()
         except OSError:
             return 0, b""
+
+    def hang_up(self):
+        """SIGHUP."""
+        self.process.send_signal(signal.SIGHUP)
 
     def kill(self):
         """SIGKILL."""

@@ -1,12 +1,12 @@
-"""Piles: paho clients that speak revision 1.10 and keep their own books."""
+"""Piles: paho clients that speak either revision and keep their own books."""
 
 import dataclasses
 import threading
 import time
 
+import reflection
 import wire
 from station import Connection, Gone, now_s
-from wire import pb
 
 
 class Refused(Exception):
@@ -37,6 +37,7 @@ class Order:
     start_answered: bool = False
     answered_by: str = ""
     sent: list = dataclasses.field(default_factory=list)
+    said: dict = dataclasses.field(default_factory=dict)  # the last message of each name
 
     @property
     def id(self):
@@ -53,16 +54,41 @@ class Order:
 
     def cost(self):
         energy = self.meter_stop - self.meter_start
-        bill = pb.CostBill(
-            timestart=0, timeend=1440, tag="flat", electric=energy, electriccost=self.cost_fen
-        )
-        return pb.Cost(bills=[bill], tariffid=1, totalcost=self.cost_fen, totalelec=energy)
+        bill = {
+            "timestart": 0,
+            "timeend": 1440,
+            "tag": "flat",
+            "electric": energy,
+            "electriccost": self.cost_fen,
+        }
+        return {
+            "bills": [bill],
+            "tariffid": 1,
+            "totalcost": self.cost_fen,
+            "totalelec": energy,
+        }
 
 
 class Pile(Connection):
-    def __init__(self, port, code, password, serial, connectors=2, answer_s=2.0, first_record=1):
+    def __init__(
+        self,
+        port,
+        code,
+        password,
+        serial,
+        revision="1.10",
+        connectors=2,
+        answer_s=2.0,
+        first_record=1,
+        tls=None,
+        username="",
+    ):
         filters = [(f"/D/C/{code}/#", 2), (f"/D/M/{code}", 0)]
-        super().__init__(port, f"FOREIGN-{serial}", code, password, filters)
+        # With a certificate it needs no name: None.
+        username = code if username == "" else username
+        super().__init__(port, f"FOREIGN-{serial}", username, password, filters, tls=tls)
+        self.wire = wire.WIRES[revision]
+        self.pb = self.wire.pb
         self.code = code
         self.serial = serial
         self.connectors = connectors
@@ -74,6 +100,9 @@ class Pile(Connection):
         self.unknown = []
         self.orders = []
         self.accept_remote_start = True
+        self.configuration = {"HeartbeatInterval": "60", "Volume": "3"}
+        # Sends its orders with all the fields of the tables.
+        self.thorough = False
         self._sequence = 0
         self._record = first_record - 1
         self._meter = {c: 1000 * c for c in range(1, connectors + 1)}
@@ -91,12 +120,13 @@ class Pile(Connection):
             self._condition.notify_all()
 
     def _boot(self, generation):
+        pb = self.pb
         request = pb.BootNotificationReq(
             partNumber="FOREIGN",
             serialNumber=self.serial,
             vendorId="FOREIGN",
             firmwareVersion="1",
-            protocolVersion="1.10.47",
+            protocolVersion=self.wire.revision,
             connectorNumber=self.connectors,
             deviceCode=self.code,
         )
@@ -120,24 +150,27 @@ class Pile(Connection):
         return self
 
     def ask_for_tariff(self):
-        self._say(pb.ID_SetTariffReq, b"")
+        self.say("SetTariffReq", b"")
 
     # requests
 
-    def _say(self, code, message, qos=2, channel="C"):
+    def say(self, name, message, qos=2, channel="C"):
+        """Sends what nobody answers; its sequence id."""
         with self._condition:
             self._sequence += 1
             sequence = self._sequence
-        data = wire.seal(code, sequence, message, now_s())
+        data = self.wire.seal(self.wire.code(name), sequence, message, now_s())
         self.publish(f"/U/{channel}/{self.code}", data, qos)
         return sequence
 
     def ask(self, code, message, kind, timeout=None):
         """The answer, of that kind."""
         answer = self.ask_raw(code, message, timeout)
-        if answer.messageId == pb.ID_MessageError:
-            raise Refused(wire.parse(pb.MessageError, answer.payload).error)
-        assert answer.messageId == wire.ANSWER[code], f"{code} was answered by {answer.messageId}"
+        if answer.messageId == self.pb.ID_MessageError:
+            raise Refused(wire.parse(self.pb.MessageError, answer.payload).error)
+        assert answer.messageId == self.wire.answers[code], (
+            f"{code} was answered by {answer.messageId}"
+        )
         return wire.parse(kind, answer.payload)
 
     def ask_raw(self, code, message, timeout=None):
@@ -148,7 +181,8 @@ class Pile(Connection):
             sequence = self._sequence
             self._waiting[sequence] = None
         try:
-            self.publish(f"/U/C/{self.code}", wire.seal(code, sequence, message, now_s()))
+            data = self.wire.seal(code, sequence, message, now_s())
+            self.publish(f"/U/C/{self.code}", data)
             return self._answer(sequence, generation, timeout or self.answer_s)
         finally:
             with self._condition:
@@ -167,7 +201,7 @@ class Pile(Connection):
             return self._waiting[sequence]
 
     def on_message(self, topic, payload):
-        apdu = wire.unseal(payload)
+        apdu = self.wire.unseal(payload)
         if apdu.messageId < 0x80:
             self.commands.append(apdu)
             # In a thread of its own: to publish is fine here, to wait is not.
@@ -176,7 +210,7 @@ class Pile(Connection):
         with self._condition:
             if apdu.sequenceId in self._waiting:
                 self._waiting[apdu.sequenceId] = apdu
-            elif apdu.messageId != pb.ID_HeartbeatConf:
+            elif self.wire.name(apdu.messageId) != "HeartbeatConf":
                 self.unknown.append(apdu)
             self._condition.notify_all()
 
@@ -199,29 +233,23 @@ class Pile(Connection):
         return order
 
     def authorize(self, card):
-        request = pb.AuthorizeReq(IdData=pb.IdToken(id=card))
-        return self.ask(pb.ID_AuthorizeReq, request, pb.AuthorizeConf)
+        """The card as the answer has it."""
+        request = self.wire.make("AuthorizeReq", IdData={"id": card})
+        conf = self.ask(self.pb.ID_AuthorizeReq, request, self.pb.AuthorizeConf)
+        # The one field that has another name in each revision.
+        return conf.idinfo if self.wire is wire.V1_0 else conf.idInfo
 
     def announce(self, order, patience=20.0):
         """Sends the start until it is answered; False if it never is."""
-        request = pb.StartTransactionReq(
-            recordId=str(order.record),
-            evseId=self.code,
-            connectorId=str(order.connector),
-            IdData=pb.IdToken(id=order.card),
-            mode=pb.AM_OnlineIdentityCard,
-            meterStart=order.meter_start,
-            timestamp=order.start,
-            transactionId=order.transaction_id,
-            offline=order.offline,
-        )
+        request = self.start_request(order)
         end = time.monotonic() + patience
         while time.monotonic() < end:
             if not self.ready.wait(0.1):
                 continue
             generation = self.generation
             try:
-                conf = self.ask(pb.ID_StartTransactionReq, request, pb.StartTransactionConf)
+                kind = self.pb.StartTransactionConf
+                conf = self.ask(self.pb.ID_StartTransactionReq, request, kind)
             except (Gone, Unanswered, Refused):
                 continue
             order.transaction_id = conf.transactionId or order.transaction_id
@@ -231,31 +259,29 @@ class Pile(Connection):
         return None
 
     def inform(self, order):
-        self._say(
-            pb.ID_ChargingInfoReq,
-            pb.ChargingInfoReq(
-                recordId=str(order.record),
-                connectorId=str(order.connector),
-                evseId=self.code,
-                voltageA=220.0,
-                currentA=32.0,
-                consumedElectric=10,
-                status=pb.CHS_Charging,
-                timestamp=now_s(),
-            ),
-            qos=0,
-            channel="M",
+        request = self._request(
+            order,
+            "ChargingInfoReq",
+            recordId=order.record,
+            connectorId=order.connector,
+            evseId=self.code,
+            voltageA=220.0,
+            currentA=32.0,
+            consumedElectric=10,
+            status=self.pb.CHS_Charging,
+            timestamp=now_s(),
         )
+        self.say("ChargingInfoReq", request, qos=0, channel="M")
 
     def telemetry(self, connector, status):
-        value = pb.SampledValue(measurand=144, value=status, rate=1)
-        request = pb.TelemetryReq(
-            component=pb.CP_Connector,
-            connectorId=str(connector),
+        request = self.wire.make(
+            "TelemetryReq",
+            component=self.pb.CP_Connector,
+            connectorId=connector,
             evseId=self.code,
-            values=[value],
+            values=[{"measurand": 144, "value": status, "rate": 1}],
         )
-        self._say(pb.ID_TelemetryReq, request, qos=0, channel="M")
+        self.say("TelemetryReq", request, qos=0, channel="M")
 
     def finish(self, order, energy=123):
         """Ends the charge; `energy` in 0.01 kWh."""
@@ -281,12 +307,14 @@ class Pile(Connection):
         return None
 
     def _report_once(self, order, live):
+        pb = self.pb
         if live:
             order.sent.append("stop")
             conf = self.ask(
                 pb.ID_StopTransactionReq, self.stop_request(order), pb.StopTransactionConf
             )
-            if conf.transactionId not in ("", order.transaction_id):
+            # In 1.0 the answer has no id.
+            if getattr(conf, "transactionId", "") not in ("", order.transaction_id):
                 raise AssertionError(f"{order.id}: answered as {conf.transactionId}")
             order.answered_by = "stop"
         else:
@@ -299,38 +327,66 @@ class Pile(Connection):
                 raise Refused(conf.status)
             order.answered_by = "transaction"
 
-    def stop_request(self, order):
-        return pb.StopTransactionReq(
-            recordId=str(order.record),
+    def start_request(self, order):
+        return self._request(
+            order,
+            "StartTransactionReq",
+            recordId=order.record,
+            evseId=self.code,
+            connectorId=order.connector,
+            IdData={"id": order.card},
+            mode=self.pb.AM_OnlineIdentityCard,
+            meterStart=order.meter_start,
+            timestamp=order.start,
             transactionId=order.transaction_id,
-            IdData=pb.IdToken(id=order.card),
-            reason=pb.SR_LocalCard,
+            offline=order.offline,
+        )
+
+    def stop_request(self, order):
+        return self._request(
+            order,
+            "StopTransactionReq",
+            recordId=order.record,
+            transactionId=order.transaction_id,
+            IdData={"id": order.card},
+            reason=self.pb.SR_LocalCard,
             meterStop=order.meter_stop,
             timestamp=order.stop,
             cost=order.cost(),
             evseId=self.code,
             elecData=bytes([1]),
-            connectorId=str(order.connector),
+            connectorId=order.connector,
         )
 
     def transaction_request(self, order):
-        return pb.TransactionReq(
-            recordId=str(order.record),
+        return self._request(
+            order,
+            "TransactionReq",
+            recordId=order.record,
             transactionId=order.transaction_id,
-            connectorId=str(order.connector),
-            IdData=pb.IdToken(id=order.card),
-            mode=pb.AM_OnlineIdentityCard,
+            connectorId=order.connector,
+            IdData={"id": order.card},
+            mode=self.pb.AM_OnlineIdentityCard,
             meterStart=order.meter_start,
             meterStop=order.meter_stop,
             timeStart=order.start,
             timeStop=order.stop,
-            reason=pb.SR_LocalCard,
+            reason=self.pb.SR_LocalCard,
             cost=order.cost(),
             elecData=bytes([1]),
             chargeStartTime=order.start,
             chargeStopTime=order.stop,
             evseId=self.code,
         )
+
+    def _request(self, order, name, **values):
+        """A message of an order; with every field filled if the pile is `thorough`."""
+        if self.thorough:
+            request = reflection.fill(self.wire, name, **values)
+        else:
+            request = self.wire.make(name, **values)
+        order.said[name] = request
+        return request
 
     def whole_order(self, connector=1, card="CARD1", energy=123, seconds=0.0, patience=30.0):
         """Start, information, stop; the order, answered."""
@@ -348,43 +404,61 @@ class Pile(Connection):
     # requests of the controller
 
     def _serve(self, apdu):
-        code = apdu.messageId
+        name = self.wire.name(apdu.messageId)
         try:
-            if code == pb.ID_SetTariffReq:
-                self.tariffs.append(wire.parse(pb.SetTariffReq, apdu.payload))
-                self._reply(apdu, pb.SetTariffConf(status=0))
-            elif code == pb.ID_RemoteStartTransactionReq:
+            if name == "SetTariffReq":
+                self.tariffs.append(self.wire.read(apdu))
+                self._reply(apdu, "SetTariffConf", status=0)
+            elif name == "RemoteStartTransactionReq":
                 self._remote_start(apdu)
-            elif code == pb.ID_RemoteStopTransactionReq:
+            elif name == "RemoteStopTransactionReq":
                 self._remote_stop(apdu)
-            elif code == pb.ID_TriggerMessageReq:
-                self._reply(apdu, pb.TriggerMessageConf(status=0))
-            elif code == pb.ID_GetTransactionsReq:
-                self._reply(apdu, pb.GetTransactionsConf(totalCount=0))
-            else:
-                self._reply(apdu, pb.MessageError(error=pb.EC_NotSupported), pb.ID_MessageError)
+            elif name == "TriggerMessageReq" and self.wire.has("TriggerMessageConf"):
+                self._reply(apdu, "TriggerMessageConf", status=0)
+            elif name == "GetTransactionsReq":
+                self._reply(apdu, "GetTransactionsConf", totalCount=0)
+            elif name == "GetConfigurationReq":
+                self._get_configuration(apdu)
+            elif name == "ChangeConfigurationReq":
+                self._change_configuration(apdu)
+            elif apdu.messageId in self.wire.answers:
+                self._reply(apdu, "MessageError", error=self.pb.EC_NotSupported)
         except Gone:
             pass
 
-    def _reply(self, apdu, message, code=None):
-        data = wire.seal(code or wire.ANSWER[apdu.messageId], apdu.sequenceId, message, now_s())
+    def _reply(self, apdu, name, **values):
+        message = self.wire.make(name, **values)
+        data = self.wire.seal(self.wire.code(name), apdu.sequenceId, message, now_s())
         self.publish(f"/U/C/{self.code}", data)
 
     def _remote_start(self, apdu):
-        request = wire.parse(pb.RemoteStartTransactionReq, apdu.payload)
+        request = self.wire.read(apdu)
         status = 0 if self.accept_remote_start else 1
-        self._reply(apdu, pb.RemoteStartTransactionConf(status=status))
+        self._reply(apdu, "RemoteStartTransactionConf", status=status)
         if status:
             return
         order = self.begin(int(request.connectorId), request.IdData.id, request.transactionId)
         self.announce(order)
 
     def _remote_stop(self, apdu):
-        request = wire.parse(pb.RemoteStopTransactionReq, apdu.payload)
+        request = self.wire.read(apdu)
         running = [
             o for o in self.orders if o.transaction_id == request.transactionId and not o.stop
         ]
-        self._reply(apdu, pb.RemoteStopTransactionConf(status=0 if running else 1))
+        self._reply(apdu, "RemoteStopTransactionConf", status=0 if running else 1)
         for order in running:
             self.finish(order)
             self.report(order)
+
+    def _get_configuration(self, apdu):
+        keys = [item.key for item in self.wire.read(apdu).keys]
+        values = [
+            {"key": key, "readonly": False, "value": self.configuration.get(key, "")}
+            for key in keys or self.configuration
+        ]
+        self._reply(apdu, "GetConfigurationConf", values=values)
+
+    def _change_configuration(self, apdu):
+        for item in self.wire.read(apdu).configurationKey:
+            self.configuration[item.key] = item.value
+        self._reply(apdu, "ChangeConfigurationConf", status=self.pb.CFS_RebootRequired)

@@ -17,13 +17,17 @@ class Gone(Exception):
 class Connection:
     """Keeps one MQTT client connected and subscribed; subclasses say what they do with it."""
 
-    def __init__(self, port, client_id, username, password, filters, keepalive=10):
+    def __init__(
+        self, port, client_id, username, password, filters, keepalive=10, tls=None, retry_s=RETRY_S
+    ):
         self.port = port
         self.client_id = client_id
         self.username = username
         self.password = password
         self.filters = filters
         self.keepalive = keepalive
+        self.tls = tls  # an ssl.SSLContext
+        self.retry_s = retry_s
         self.generation = 0
         self.refusals = []
         self.subscribed = threading.Event()
@@ -74,7 +78,7 @@ class Connection:
             try:
                 client.connect("127.0.0.1", self.port, keepalive=self.keepalive)
             except OSError:
-                self._stop.wait(RETRY_S)
+                self._stop.wait(self.retry_s)
                 continue
             self._client = client
             client.loop_start()
@@ -86,7 +90,7 @@ class Connection:
             self._client = None
             self.subscribed.clear()
             self.on_down()
-            self._stop.wait(RETRY_S)
+            self._stop.wait(self.retry_s)
 
     def _make(self, gone):
         client = mqtt.Client(
@@ -96,7 +100,10 @@ class Connection:
             clean_session=True,
             reconnect_on_failure=False,
         )
-        client.username_pw_set(self.username, self.password)
+        if self.username is not None:
+            client.username_pw_set(self.username, self.password)
+        if self.tls is not None:
+            client.tls_set_context(self.tls)
         # mosquitto 2.0.11 was seen to lose what is above.
         client.max_inflight_messages_set(20)
 

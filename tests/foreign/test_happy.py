@@ -17,7 +17,7 @@ def test_a_session_from_card_to_settled(site):
     assert abs(boot.currentTime - time.time()) < 300
     pile.ask_for_tariff()
     until(lambda: any(t.tariffid == 77 for t in pile.tariffs), "the cloud's tariff at the pile")
-    assert pile.authorize("CARD1").idInfo.status == pb.AS_Accepted
+    assert pile.authorize("CARD1").status == pb.AS_Accepted
 
     order = pile.begin(connector=1, card="CARD1")
     conf = pile.announce(order)
@@ -71,7 +71,7 @@ def test_a_blocked_card_is_refused(site):
     site.run().wait_uplink()
     pile = site.pile(1)
     until(
-        lambda: pile.authorize("BAD").idInfo.status == pb.AS_Blocked,
+        lambda: pile.authorize("BAD").status == pb.AS_Blocked,
         "the backend's refusal at the pile",
         20,
     )
