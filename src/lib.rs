@@ -16,6 +16,7 @@
 //! | 4 | [`service`] | config, the heart's loop, supervision |
 //! | 5 | [`peers`] | simulated piles and backend |
 //! | 6 | [`cli`] | the commands |
+//! | 7 | `fuzzing` | what the fuzz targets run; in tests only |
 //!
 //! A room imports only rooms on lower floors; `tests/layers.rs` holds the line. [`sys`], the only
 //! room with `unsafe`, lies below the shells.
@@ -31,6 +32,8 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod domain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod ledger;
 pub mod peers;
 pub mod protocol;

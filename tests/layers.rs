@@ -11,7 +11,7 @@ use std::{
 
 /// The rooms and their floors. A room may name only rooms on lower floors. `sys` lies below the
 /// shells so that they may use it; `cli` lies above the simulated peers that it starts.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("domain", 0),
     ("protocol", 10),
     ("site", 20),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 13] = [
     ("peers", 50),
     ("cli", 60),
     ("main", 70),
+    ("fuzzing", 80),
 ];
 
 /// The floors up to here are pure.

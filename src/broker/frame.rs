@@ -386,6 +386,10 @@ fn reply_packet(reply: Reply) -> Packet {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "frame_fuzzing.rs"]
+pub(super) mod fuzzing;
+
 #[cfg(test)]
 #[path = "frame_tests.rs"]
 mod tests;

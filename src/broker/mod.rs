@@ -38,3 +38,10 @@ pub use doors::{Doors, DoorsTask};
 pub use event::{DoorEvent, GoneReason, Outgoing, SendError, To};
 pub use filter::{Filter, FilterError, check_topic};
 pub use registry::{Access, Identity, Login, LoginRefused, Registry, Route};
+
+/// What the fuzz targets run of the doors.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    pub use super::frame::fuzzing::packet;
+    pub use super::session::fuzzing::session;
+}

@@ -346,6 +346,10 @@ impl Session {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "session_fuzzing.rs"]
+pub(super) mod fuzzing;
+
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
