@@ -5,6 +5,8 @@
 //! filters, an absent user name against an empty one. The flags of PUBLISH are read and written
 //! here, because the codec keeps these fields to itself.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use rumqttd::protocol::v4::V4;
 use rumqttd::protocol::{
@@ -42,7 +44,6 @@ pub(super) enum Incoming {
 }
 
 /// What a client introduces itself with.
-#[derive(Debug)]
 pub(super) struct Connect {
     /// May be empty.
     pub client_id: String,
@@ -56,6 +57,15 @@ pub(super) struct Connect {
     pub password: Option<Bytes>,
     /// To be published when the connection ends without DISCONNECT.
     pub will: Option<Publish>,
+}
+
+impl fmt::Debug for Connect {
+    /// Leaves password and will out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Connect");
+        shown.field("client_id", &self.client_id).field("username", &self.username);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// What a client publishes.
