@@ -171,7 +171,10 @@ fn delivery(number: u64) -> Bytes {
     let payload = station::freeze_transaction(&order(number), &settings);
     let message = UplinkMessage::Transaction { payload };
     let message = ToUplink { sequence: Sequence(number), message, urgency: Urgency::Backlog };
-    station::encode(&message, &settings, Some(BEGIN_S)).expect("a good order").1
+    station::encode(&message, &settings, Some(BEGIN_S))
+        .expect("a good order")
+        .expect("1.10 says it")
+        .1
 }
 
 fn fill(lab: &Lab) {

@@ -36,7 +36,8 @@ const MAX_INPUT_BYTES: u64 = 1 << 20;
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let revision = match arguments.wire {
         Wire::Charger1_10 => Revision::V1_10,
-        Wire::Charger1_0 | Wire::Ec | Wire::Jcpp | Wire::Peaq => {
+        Wire::Charger1_0 => Revision::V1_0,
+        Wire::Ec | Wire::Jcpp | Wire::Peaq => {
             eprintln!("this wire is not supported by this version yet");
             return Ok(Exit::Failed);
         }

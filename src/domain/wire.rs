@@ -11,6 +11,17 @@ pub enum Revision {
     V1_10,
 }
 
+impl Revision {
+    /// As the protocol writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1_0 => "1.0",
+            Self::V1_10 => "1.10",
+        }
+    }
+}
+
 /// A message as it came, so that a peer of the same revision gets every field of it, also those
 /// the site has no use for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -61,7 +61,7 @@ fn check<T>(envelope: &Result<Apdu, DecodeError>, read: Result<T, DecodeError>) 
         return;
     };
     assert!(error.found.chars().count() <= 120, "quotes too much: {error}");
-    let Some(answer) = error.answer(Some(AT_S)) else { return };
+    let Some(answer) = error.answer(Revision::V1_10, Some(AT_S)) else { return };
     let answer = Apdu::decode(&answer).expect("our own answer is an envelope");
     assert_eq!((answer.code, answer.at_s), (ERROR_CODE, AT_S));
     if let Ok(envelope) = envelope {

@@ -11,6 +11,7 @@ use std::{
 
 use tracing::{debug, info, warn};
 
+use super::roster::Roster;
 use crate::{
     broker::{DoorEvent, Doors, Outgoing, To},
     clock::Clock,
@@ -18,6 +19,7 @@ use crate::{
         event::PileEvent,
         id::{ConnectionId, PileCode},
         time::Mono,
+        wire::Revision,
     },
     protocol::charger::{
         backend,
@@ -66,6 +68,8 @@ pub struct Gate {
     pub doors: Doors,
     /// What the doors tell.
     pub events: flume::Receiver<DoorEvent>,
+    /// The piles.
+    pub roster: Arc<Roster>,
     /// The site's inbox.
     pub inbox: flume::Sender<Input>,
     /// The time.
@@ -107,13 +111,24 @@ impl Gate {
                 let pile = pile_code(&name)?;
                 let class = Topic::parse(&topic)?.class;
                 match backend::decode(connection, class, &payload) {
-                    Ok(event) => Some((pile, event)),
+                    Ok(said) => {
+                        self.heard(pile, said.revision, lines);
+                        Some((pile, said.event))
+                    }
                     Err(error) => {
                         self.reject(pile, connection, &error, lines);
                         None
                     }
                 }
             }
+        }
+    }
+
+    fn heard(&self, pile: PileCode, spoken: Revision, lines: &mut Lines) {
+        let Some(wanted) = self.roster.heard(pile, spoken) else { return };
+        if lines.may_tell(pile, self.clock.mono()) {
+            let (spoken, wanted) = (spoken.name(), wanted.name());
+            warn!(%pile, spoken, wanted, "pile speaks another revision than it should, and is answered in it");
         }
     }
 
@@ -129,7 +144,8 @@ impl Gate {
         if lines.may_tell(pile, now.mono) {
             warn!(%pile, %error, "message of a pile cannot be read");
         }
-        let Some(payload) = error.answer(now.wall.known_s()) else { return };
+        let known = self.roster.revision_of(pile).unwrap_or(Revision::V1_10);
+        let Some(payload) = error.answer(known, now.wall.known_s()) else { return };
         let topic = Topic::down(Class::Command, pile.as_str()).to_string();
         let qos = Class::Command.qos();
         let outgoing = Outgoing { topic, payload, qos, expires_in: None };

@@ -19,6 +19,7 @@ use crate::{
     domain::{
         id::{PileCode, UplinkName},
         reply::ToPile,
+        wire::Revision,
     },
     protocol::charger::{backend, topic::Topic},
     site::command::{Command, Query},
@@ -115,8 +116,10 @@ impl Outside for World {
 impl World {
     fn tell_pile(&mut self, pile: PileCode, message: &ToPile) {
         let now = self.clock.now();
-        let (class, payload) = match backend::encode(message, now.wall.known_s()) {
-            Ok(encoded) => encoded,
+        let revision = self.roster.revision_of(pile).unwrap_or(Revision::V1_10);
+        let (class, payload) = match backend::encode(message, revision, now.wall.known_s()) {
+            Ok(Some(encoded)) => encoded,
+            Ok(None) => return,
             Err(error) => {
                 if self.lines.may_tell(pile, now.mono) {
                     warn!(%pile, %error, "message cannot be written");

@@ -22,6 +22,8 @@ use crate::{
 struct Member {
     serial: String,
     revision: Revision,
+    /// What it spoke last, which counts more.
+    heard: Option<Revision>,
     /// Site-wide numbers, in the pile's own order.
     connectors: Vec<ConnectorNo>,
     password: Secret,
@@ -38,6 +40,7 @@ impl Roster {
         let member = |pile: &Pile| Member {
             serial: pile.serial.clone(),
             revision: pile.revision,
+            heard: None,
             connectors: pile.connectors.clone(),
             password: pile.password.clone(),
         };
@@ -54,10 +57,23 @@ impl Roster {
         self.read().keys().copied().collect()
     }
 
-    /// What a pile speaks; `None` if there is no such pile.
+    /// What a pile is to be spoken to in: what it spoke last, before that what it should speak;
+    /// `None` if there is no such pile.
     #[must_use]
     pub fn revision_of(&self, pile: PileCode) -> Option<Revision> {
-        self.read().get(&pile).map(|member| member.revision)
+        self.read().get(&pile).map(|member| member.heard.unwrap_or(member.revision))
+    }
+
+    /// A pile spoke a revision. It is answered in it, whatever it should speak: an order that
+    /// can be read must not be lost. The one it should speak, if it has just turned away from it.
+    pub fn heard(&self, pile: PileCode, revision: Revision) -> Option<Revision> {
+        if self.revision_of(pile)? == revision {
+            return None;
+        }
+        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let member = members.get_mut(&pile)?;
+        member.heard = Some(revision);
+        (member.revision != revision).then_some(member.revision)
     }
 
     /// Their serial numbers.

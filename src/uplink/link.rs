@@ -215,7 +215,8 @@ impl Link {
                 let at_s = self.settings.now_s();
                 let encoded = station::encode(&message, &self.settings.station.borrow(), at_s);
                 let (class, payload) = match encoded {
-                    Ok(encoded) => encoded,
+                    Ok(Some(encoded)) => encoded,
+                    Ok(None) => continue,
                     Err(error) => {
                         one(&self.counters.unsendable);
                         error!(uplink = %self.settings.name, %error, "message cannot be written");
@@ -286,7 +287,8 @@ impl Link {
             Err(error) => {
                 one(&self.counters.undecodable);
                 debug!(uplink = %self.settings.name, %error, "message cannot be read");
-                if let Some(answer) = error.answer(self.settings.now_s()) {
+                let revision = self.settings.station.borrow().revision;
+                if let Some(answer) = error.answer(revision, self.settings.now_s()) {
                     let up = Topic::up(Class::Command, &account.device).to_string();
                     // Waiting here would stop the reading that makes room.
                     let sent = places.try_acquire().is_ok_and(|place| {

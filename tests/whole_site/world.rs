@@ -296,7 +296,7 @@ impl World {
             Flight::ToSite { at, connection, class, payload } => {
                 if self.places[at].connection == Some(connection) {
                     let event = pile_side::decode(connection, class, &payload);
-                    self.tell(at, event.expect("a simulated pile speaks the protocol"));
+                    self.tell(at, event.expect("a simulated pile speaks the protocol").event);
                 }
             }
             Flight::ToPile { at, connection, payload } => {
@@ -363,8 +363,9 @@ impl World {
     }
 
     fn send_pile(&mut self, pile: PileCode, message: &ToPile) {
-        let (_, payload) =
-            pile_side::encode(message, Some(self.now().wall.unix_s())).expect("it encodes");
+        let at_s = Some(self.now().wall.unix_s());
+        let encoded = pile_side::encode(message, Revision::V1_10, at_s).expect("it encodes");
+        let (_, payload) = encoded.expect("1.10 has every answer");
         let connection = match message {
             ToPile::Answer { id, .. } => id.connection,
             ToPile::Call { connection, .. } => *connection,
@@ -377,7 +378,9 @@ impl World {
         let Some(link) = self.link else { return };
         let settings = site_config(self.places.len()).uplinks.remove(0).station;
         let at_s = Some(self.now().wall.unix_s());
-        let (class, payload) = station::encode(message, &settings, at_s).expect("it encodes");
+        let (class, payload) = station::encode(message, &settings, at_s)
+            .expect("it encodes")
+            .expect("it is said in 1.10");
         let topic = Topic::up(class, DEVICE).to_string();
         self.launch(FAR_MS, Flight::Up { link, topic, payload });
     }

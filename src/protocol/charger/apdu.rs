@@ -31,7 +31,8 @@ pub struct Apdu {
     pub revision: Revision,
     /// Message code.
     pub code: u8,
-    /// Of the request, also in its answer.
+    /// Of the request, also in its answer. Those of 1.0 keep their 32 bits: a counter that has
+    /// become negative is no reason to refuse an order.
     pub sequence: u64,
     /// Time stamp, unix seconds; 0 if it has none.
     pub at_s: i64,
@@ -52,14 +53,16 @@ impl Apdu {
         }
         let outline =
             Outline::of(bytes).map_err(|e| DecodeError::parse("APDU", &e).unaddressed())?;
-        match outline.third {
-            // Not answered: that would have to be in 1.0, which is read for people only.
-            None => open_1_0(bytes),
-            Some(code) => {
-                let code = u8::try_from(code).unwrap_or(0);
-                open_1_10(bytes).map_err(|error| error.answering(code, outline.sequence))
-            }
-        }
+        let (revision, code) = match outline.third {
+            None => (Revision::V1_0, outline.first),
+            Some(third) => (Revision::V1_10, third),
+        };
+        let opened = match revision {
+            Revision::V1_0 => open_1_0(bytes, outline.sequence),
+            Revision::V1_10 => open_1_10(bytes),
+        };
+        let code = u8::try_from(code).unwrap_or(0);
+        opened.map_err(|error| error.answering(revision, code, outline.sequence))
     }
 
     /// Whether this is an answer.
@@ -80,16 +83,17 @@ fn open_1_10(bytes: &[u8]) -> Result<Apdu, DecodeError> {
     })
 }
 
-fn open_1_0(bytes: &[u8]) -> Result<Apdu, DecodeError> {
+/// Opens an envelope of 1.0 whose sequence id is, before the reader cuts it to 32 bits, this.
+fn open_1_0(bytes: &[u8], sequence: u64) -> Result<Apdu, DecodeError> {
     let apdu = v1_0::Apdu::decode(bytes).map_err(|e| DecodeError::parse("APDU", &e))?;
-    let sequence = u64::try_from(apdu.sequence_id).map_err(|_| {
-        let found = apdu.sequence_id;
-        DecodeError::new("APDU.sequenceId", "a number from 0", found, ErrorCode::Protocol)
-    })?;
+    if i64::from(apdu.sequence_id) != sequence.cast_signed() {
+        let wanted = "a number of 32 bits";
+        return Err(DecodeError::new("APDU.sequenceId", wanted, sequence, ErrorCode::Protocol));
+    }
     Ok(Apdu {
         revision: Revision::V1_0,
         code: byte_code(apdu.message_id)?,
-        sequence,
+        sequence: apdu.sequence_id.cast_unsigned().into(),
         at_s: apdu.timestamp.into(),
         body: apdu.payload,
     })
@@ -104,6 +108,8 @@ fn byte_code(code: i32) -> Result<u8, DecodeError> {
 /// What can be told of an envelope before its revision is known.
 #[derive(Debug, Default)]
 struct Outline {
+    /// Field 1: the code in 1.0.
+    first: u64,
     /// Field 2, the sequence id in both revisions.
     sequence: u64,
     /// Field 3: a number, the code, in 1.10; bytes or absent in 1.0.
@@ -115,6 +121,7 @@ impl Outline {
         let mut outline = Self::default();
         while !bytes.is_empty() {
             match decode_key(&mut bytes)? {
+                (1, WireType::Varint) => outline.first = decode_varint(&mut bytes)?,
                 (2, WireType::Varint) => outline.sequence = decode_varint(&mut bytes)?,
                 (3, WireType::Varint) => outline.third = Some(decode_varint(&mut bytes)?),
                 (tag, kind) => skip_field(kind, tag, &mut bytes, DecodeContext::default())?,
@@ -130,32 +137,41 @@ pub const fn is_answer(code: u8) -> bool {
     code >= FIRST_ANSWER
 }
 
-/// Writes an envelope of revision 1.10 around a message.
-pub(super) fn seal<M: Message>(
-    code: u8,
-    sequence: u64,
-    at_s: Option<i64>,
-    message: &M,
-) -> Result<Bytes, EncodeError> {
-    seal_body(code, sequence, at_s, message.encode_to_vec().into())
-}
-
-/// Writes an envelope of revision 1.10 around a serialized message. A time that is unknown, or
-/// later than the wire can say (2038), is left out.
+/// Writes an envelope around a serialized message. A time that is unknown, or later than the wire
+/// can say (2038), is left out.
 pub(super) fn seal_body(
+    revision: Revision,
     code: u8,
     sequence: u64,
     at_s: Option<i64>,
     body: Bytes,
 ) -> Result<Bytes, EncodeError> {
-    let apdu = v1_10::Apdu {
-        timestamp: at_s.and_then(|s| i32::try_from(s).ok()).unwrap_or(0),
-        sequence_id: sequence,
-        message_id: code.into(),
-        payload: body,
-        no_need_reply: false,
-        sync: false,
-    };
+    let timestamp = at_s.and_then(|s| i32::try_from(s).ok()).unwrap_or(0);
+    match revision {
+        Revision::V1_0 => written(&v1_0::Apdu {
+            message_id: code.into(),
+            sequence_id: sequence_1_0(sequence)?,
+            payload: body,
+            timestamp,
+        }),
+        Revision::V1_10 => written(&v1_10::Apdu {
+            timestamp,
+            sequence_id: sequence,
+            message_id: code.into(),
+            payload: body,
+            no_need_reply: false,
+            sync: false,
+        }),
+    }
+}
+
+/// The sequence id as 1.0 writes it: of a request of the peer, the 32 bits it came with.
+fn sequence_1_0(sequence: u64) -> Result<i32, EncodeError> {
+    let bits = u32::try_from(sequence).map_err(|_| EncodeError::Sequence(sequence))?;
+    Ok(bits.cast_signed())
+}
+
+fn written<M: Message>(apdu: &M) -> Result<Bytes, EncodeError> {
     let found = apdu.encoded_len();
     if found > SENT_LIMIT {
         return Err(EncodeError::TooLarge { found, limit: SENT_LIMIT });

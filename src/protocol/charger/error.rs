@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{apdu, v1_10};
+use super::{apdu, message::Outgoing, v1_10, wire::v1_10::MessageId};
 use crate::domain::wire::{ErrorCode, Revision};
 
 /// Longest quotation of what a peer sent, in characters: enough for any id, too short to flood a
@@ -24,6 +24,8 @@ pub struct DecodeError {
     /// Sequence id to answer with, 0 where the bytes are no envelope; `None` where nothing is to be
     /// answered, because they are an answer themselves or another revision's.
     pub sequence: Option<u64>,
+    /// What the bytes are written in; `None` where they are no envelope.
+    pub revision: Option<Revision>,
 }
 
 impl DecodeError {
@@ -33,7 +35,8 @@ impl DecodeError {
         found: impl ToString,
         code: ErrorCode,
     ) -> Self {
-        Self { at, wanted, found: quote(&found.to_string()), code, sequence: None }
+        let found = quote(&found.to_string());
+        Self { at, wanted, found, code, sequence: None, revision: None }
     }
 
     /// From the error of the protobuf reader, which tells its kind only by its text.
@@ -45,8 +48,9 @@ impl DecodeError {
     }
 
     /// The same, to be answered if the message was a request.
-    pub(super) fn answering(mut self, code: u8, sequence: u64) -> Self {
+    pub(super) fn answering(mut self, revision: Revision, code: u8, sequence: u64) -> Self {
         self.sequence = (!apdu::is_answer(code)).then_some(sequence);
+        self.revision = Some(revision);
         self
     }
 
@@ -57,20 +61,19 @@ impl DecodeError {
         self
     }
 
-    /// The `MessageError` to send back, in revision 1.10; `None` where nothing is to be answered.
+    /// The `MessageError` to send back, in the revision of the bytes; where they are no envelope,
+    /// in the one the peer is known to speak. `None` where nothing is to be answered.
     #[must_use]
-    pub fn answer(&self, at_s: Option<i64>) -> Option<Bytes> {
+    pub fn answer(&self, known: Revision, at_s: Option<i64>) -> Option<Bytes> {
         let message = v1_10::message_error(self.code, &self.to_string());
-        apdu::seal(v1_10::ERROR_CODE, self.sequence?, at_s, &message).ok()
+        let outgoing = Outgoing::new(MessageId::IdMessageError, &message);
+        outgoing.seal(self.revision.unwrap_or(known), self.sequence?, at_s).ok()?
     }
 }
 
 /// The site wants to say something that the wire cannot carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// The revision is not served.
-    #[error("revision {0:?} is not served")]
-    Revision(Revision),
     /// What a peer said earlier, and is to be passed on, is not of the kind it should be.
     #[error("{wanted} to pass on: found code {found:#04x}")]
     Original {
@@ -79,6 +82,20 @@ pub enum EncodeError {
         /// The code of what was kept.
         found: u8,
     },
+    /// A message that is to be said in the other revision cannot be read.
+    #[error("{what} to carry over to the other revision: {found}")]
+    Unreadable {
+        /// The message.
+        what: &'static str,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A request that the peer's revision does not have.
+    #[error("revision {} has no message for this", .0.name())]
+    Absent(Revision),
+    /// The sequence id is one that revision 1.0 cannot say.
+    #[error("sequence id of at most 32 bits: found {0}")]
+    Sequence(u64),
     /// Too large for a peer to take.
     #[error("message of {found} bytes, at most {limit} are sent")]
     TooLarge {

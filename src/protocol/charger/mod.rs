@@ -1,18 +1,20 @@
 //! The charging-station protocol over MQTT, revisions 1.0 and 1.10.
 //!
 //! The controller speaks it twice: towards piles it is the [`backend`], towards a cloud it is a
-//! [`station`]. Both translate between bytes and domain and decide nothing. What one revision
-//! means by its numbers is in a folder of its own ([`v1_10`]); `docs/protocols.md` says what is
-//! served.
+//! [`station`]. Both translate between bytes and domain and decide nothing. What the messages mean
+//! is written once, for 1.10 (`v1_10`); those of 1.0 are carried over to it and back (`v1_0`).
+//! `docs/protocols.md` says what is served.
 
 pub mod apdu;
 pub mod backend;
 pub mod error;
+mod message;
 pub mod readable;
 pub mod registration;
 pub mod station;
 #[cfg(test)]
 mod tests;
 pub mod topic;
+mod v1_0;
 mod v1_10;
 pub mod wire;

@@ -7,7 +7,7 @@ use prost::Message;
 use super::{
     apdu::Apdu,
     error::DecodeError,
-    wire::{v1_0, v1_10},
+    wire::{messages_of_1_0, v1_0, v1_10},
 };
 use crate::domain::wire::{ErrorCode, Revision};
 
@@ -21,7 +21,7 @@ use crate::domain::wire::{ErrorCode, Revision};
 pub fn decode(revision: Revision, bytes: &[u8]) -> Result<String, DecodeError> {
     let apdu = Apdu::decode(bytes)?;
     if apdu.revision != revision {
-        let (wanted, found) = (number(revision), number(apdu.revision));
+        let (wanted, found) = (revision.name(), apdu.revision.name());
         return Err(DecodeError::new("APDU revision", wanted, found, ErrorCode::NotSupported));
     }
     let mut text = heading(&apdu);
@@ -43,20 +43,13 @@ pub fn stop_reason(revision: Revision, reason: i32) -> Option<&'static str> {
     name.ok().map(|name| name.trim_start_matches("SR_"))
 }
 
-const fn number(revision: Revision) -> &'static str {
-    match revision {
-        Revision::V1_0 => "1.0",
-        Revision::V1_10 => "1.10",
-    }
-}
-
 fn heading(apdu: &Apdu) -> String {
     let code = i32::from(apdu.code);
     let name = match apdu.revision {
         Revision::V1_0 => v1_0::MessageId::try_from(code).map(|id| id.as_str_name()),
         Revision::V1_10 => v1_10::MessageId::try_from(code).map(|id| id.as_str_name()),
     };
-    let mut line = format!("APDU {} ", number(apdu.revision));
+    let mut line = format!("APDU {} ", apdu.revision.name());
     // Writing to a String cannot fail.
     let _ = write!(line, "{} {:#04x}", name.unwrap_or("unknown"), apdu.code);
     let _ = writeln!(line, " sequence {} timestamp {}", apdu.sequence, apdu.at_s);
@@ -121,53 +114,7 @@ fn is_field(line: &str, value: &str) -> bool {
     })
 }
 
-print_by_code! {
-    print_1_0, again_1_0, v1_0,
-    IdBootNotificationReq: BootNotificationReq,
-    IdChangeConfigurationReq: ChangeConfigurationReq,
-    IdGetConfigurationReq: GetConfigurationReq,
-    IdRemoteControlReq: RemoteControlReq,
-    IdUpdateFirmwareReq: UpdateFirmwareReq,
-    IdFirmwareStatusNotificationReq: FirmwareStatusNotificationReq,
-    IdGetDiagnosticsReq: GetDiagnosticsReq,
-    IdDiagnosticsStatusNotificationReq: DiagnosticsStatusNotificationReq,
-    IdDeviceRegistrationReq: DeviceRegistrationReq,
-    IdRemoteStartTransactionReq: RemoteStartTransactionReq,
-    IdRemoteStopTransactionReq: RemoteStopTransactionReq,
-    IdStartTransactionReq: StartTransactionReq,
-    IdStopTransactionReq: StopTransactionReq,
-    IdAuthorizeReq: AuthorizeReq,
-    IdReserveNowReq: ReserveNowReq,
-    IdCancelReservationReq: CancelReservationReq,
-    IdUpdateIdCardCacheReq: UpdateIdCardCacheReq,
-    IdTelemetryReq: TelemetryReq,
-    IdChargingInfoReq: ChargingInfoReq,
-    IdTriggerMessageReq: TriggerMessageReq,
-    IdGetTransactionsReq: GetTransactionsReq,
-    IdTransactionReq: TransactionReq,
-    IdGetWarningReq: GetWarningReq,
-    IdWarningReq: WarningReq,
-    IdSetTariffReq: SetTariffReq,
-    IdBootNotificationConf: BootNotificationConf,
-    IdChangeConfigurationConf: ChangeConfigurationConf,
-    IdGetConfigurationConf: GetConfigurationConf,
-    IdRemoteControlConf: RemoteControlConf,
-    IdGetDiagnosticsConf: GetDiagnosticsConf,
-    IdDeviceRegistrationConf: DeviceRegistrationConf,
-    IdRemoteStartTransactionConf: RemoteStartTransactionConf,
-    IdRemoteStopTransactionConf: RemoteStopTransactionConf,
-    IdStartTransactionConf: StartTransactionConf,
-    IdStopTransactionConf: StopTransactionConf,
-    IdAuthorizeConf: AuthorizeConf,
-    IdReserveNowConf: ReserveNowConf,
-    IdCancelReservationConf: CancelReservationConf,
-    IdUpdateIdCardCacheConf: UpdateIdCardCacheConf,
-    IdGetTransactionsConf: GetTransactionsConf,
-    IdTransactionConf: TransactionConf,
-    IdGetWarningConf: GetWarningConf,
-    IdSetTariffConf: SetTariffConf,
-    IdMessageError: MessageError,
-}
+messages_of_1_0! { print_by_code! print_1_0, again_1_0, v1_0, }
 
 print_by_code! {
     print_1_10, again_1_10, v1_10,

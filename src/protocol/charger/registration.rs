@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::{
     apdu::Apdu,
     error::{DecodeError, EncodeError},
+    message::Opened,
     station::Settings,
     v1_10,
 };
-use crate::domain::wire::{ErrorCode, Revision};
-
 /// What a backend answers to a registration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Registered {
@@ -52,12 +51,11 @@ const SEQUENCE: u64 = 1;
 ///
 /// # Errors
 ///
-/// If the revision is not served.
+/// If it becomes too large.
 pub fn registration_request(settings: &Settings, code: &str) -> Result<Bytes, EncodeError> {
-    match settings.revision {
-        Revision::V1_0 => Err(EncodeError::Revision(Revision::V1_0)),
-        Revision::V1_10 => v1_10::account::request(settings, code).seal(SEQUENCE, None),
-    }
+    let revision = settings.revision;
+    let request = v1_10::account::request(settings, code).seal(revision, SEQUENCE, None)?;
+    request.ok_or(EncodeError::Absent(revision))
 }
 
 /// What the backend says to it.
@@ -66,12 +64,5 @@ pub fn registration_request(settings: &Settings, code: &str) -> Result<Bytes, En
 ///
 /// If it is no answer to a registration; a `MessageError` is one, quoted in the error.
 pub fn registration_answer(payload: &[u8]) -> Result<Registered, DecodeError> {
-    let apdu = Apdu::decode(payload)?;
-    match apdu.revision {
-        Revision::V1_10 => v1_10::account::answer(&apdu),
-        Revision::V1_0 => {
-            let found = "revision 1.0";
-            Err(DecodeError::new("APDU", "revision 1.10", found, ErrorCode::NotSupported))
-        }
-    }
+    v1_10::account::answer(&Opened::of(&Apdu::decode(payload)?)?)
 }

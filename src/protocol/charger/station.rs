@@ -8,8 +8,9 @@ use prost::Message;
 use super::{
     apdu::Apdu,
     error::{DecodeError, EncodeError},
+    message::Opened,
     topic::Class,
-    v1_10,
+    v1_0, v1_10,
 };
 use crate::domain::{
     event::UplinkEvent,
@@ -42,22 +43,20 @@ impl Settings {
     }
 }
 
-/// What a backend is told. `at_s`: unix seconds, `None` while the clock is unset.
+/// What a backend is told in its revision; `None` if that revision cannot say it. `at_s`: unix
+/// seconds, `None` while the clock is unset.
 ///
 /// # Errors
 ///
-/// If the revision is not served, or if what is to be passed on is not what it should be or too
-/// large.
+/// If what is to be passed on is not what it should be, or too large.
 pub fn encode(
     message: &ToUplink,
     settings: &Settings,
     at_s: Option<i64>,
-) -> Result<(Class, Bytes), EncodeError> {
-    let outgoing = match settings.revision {
-        Revision::V1_0 => return Err(EncodeError::Revision(Revision::V1_0)),
-        Revision::V1_10 => v1_10::to_backend::message(&message.message, settings, at_s)?,
-    };
-    Ok((class_of(&message.message), outgoing.seal(message.sequence.0, at_s)?))
+) -> Result<Option<(Class, Bytes)>, EncodeError> {
+    let outgoing = v1_10::to_backend::message(&message.message, settings, at_s)?;
+    let sealed = outgoing.seal(settings.revision, message.sequence.0, at_s)?;
+    Ok(sealed.map(|bytes| (class_of(&message.message), bytes)))
 }
 
 /// Charging information and measured values may be lost; nothing else may.
@@ -89,26 +88,29 @@ pub fn decode(
     settings: &Settings,
 ) -> Result<UplinkEvent, DecodeError> {
     let apdu = Apdu::decode(payload)?;
-    if apdu.revision != settings.revision || settings.revision != Revision::V1_10 {
-        let found = format!("{:?}", apdu.revision);
+    if apdu.revision != settings.revision {
+        let found = format!("revision {}", apdu.revision.name());
+        let wanted = "the revision of the uplink";
         // An answer would be of a revision the backend does not speak.
-        return Err(DecodeError::new("APDU", "revision 1.10", found, ErrorCode::NotSupported));
+        return Err(DecodeError::new("APDU", wanted, found, ErrorCode::NotSupported));
     }
     let read = if class == Class::Registration {
         let found = format!("code {:#04x} on a registration topic", apdu.code);
         Err(DecodeError::new("APDU", "a command", found, ErrorCode::NotSupported))
     } else {
-        v1_10::from_backend::event(&apdu)
+        Opened::of(&apdu).and_then(|opened| v1_10::from_backend::event(&opened))
     };
-    read.map_err(|error| error.answering(apdu.code, apdu.sequence))
+    read.map_err(|error| error.answering(apdu.revision, apdu.code, apdu.sequence))
 }
 
-/// The inner message of an offline order. Pure: the same order gives the same bytes, but the site
+/// The inner message of an offline order, in the uplink's revision. Pure: the same order gives the same bytes, but the site
 /// keeps the first ones all the same.
 #[must_use]
 pub fn freeze_transaction(order: &Order, settings: &Settings) -> Bytes {
+    let whole = v1_10::order::transaction(order);
     match settings.revision {
-        // 1.0 is refused by `encode`; an order is complete in any case.
-        Revision::V1_0 | Revision::V1_10 => v1_10::order::transaction(order).encode_to_vec().into(),
+        Revision::V1_10 => whole.encode_to_vec(),
+        Revision::V1_0 => v1_0::transaction(whole).encode_to_vec(),
     }
+    .into()
 }

@@ -11,3 +11,58 @@ pub mod v1_0 {
 pub mod v1_10 {
     include!(concat!(env!("OUT_DIR"), "/goiot.charger.v1_10.rs"));
 }
+
+/// Hands the messages of revision 1.0, by their codes, to a macro.
+macro_rules! messages_of_1_0 {
+    ($then:ident! $($first:tt)*) => {
+        $then! {
+            $($first)*
+            IdBootNotificationReq: BootNotificationReq,
+            IdChangeConfigurationReq: ChangeConfigurationReq,
+            IdGetConfigurationReq: GetConfigurationReq,
+            IdRemoteControlReq: RemoteControlReq,
+            IdUpdateFirmwareReq: UpdateFirmwareReq,
+            IdFirmwareStatusNotificationReq: FirmwareStatusNotificationReq,
+            IdGetDiagnosticsReq: GetDiagnosticsReq,
+            IdDiagnosticsStatusNotificationReq: DiagnosticsStatusNotificationReq,
+            IdDeviceRegistrationReq: DeviceRegistrationReq,
+            IdRemoteStartTransactionReq: RemoteStartTransactionReq,
+            IdRemoteStopTransactionReq: RemoteStopTransactionReq,
+            IdStartTransactionReq: StartTransactionReq,
+            IdStopTransactionReq: StopTransactionReq,
+            IdAuthorizeReq: AuthorizeReq,
+            IdReserveNowReq: ReserveNowReq,
+            IdCancelReservationReq: CancelReservationReq,
+            IdUpdateIdCardCacheReq: UpdateIdCardCacheReq,
+            IdTelemetryReq: TelemetryReq,
+            IdChargingInfoReq: ChargingInfoReq,
+            IdTriggerMessageReq: TriggerMessageReq,
+            IdGetTransactionsReq: GetTransactionsReq,
+            IdTransactionReq: TransactionReq,
+            IdGetWarningReq: GetWarningReq,
+            IdWarningReq: WarningReq,
+            IdSetTariffReq: SetTariffReq,
+            IdBootNotificationConf: BootNotificationConf,
+            IdChangeConfigurationConf: ChangeConfigurationConf,
+            IdGetConfigurationConf: GetConfigurationConf,
+            IdRemoteControlConf: RemoteControlConf,
+            IdGetDiagnosticsConf: GetDiagnosticsConf,
+            IdDeviceRegistrationConf: DeviceRegistrationConf,
+            IdRemoteStartTransactionConf: RemoteStartTransactionConf,
+            IdRemoteStopTransactionConf: RemoteStopTransactionConf,
+            IdStartTransactionConf: StartTransactionConf,
+            IdStopTransactionConf: StopTransactionConf,
+            IdAuthorizeConf: AuthorizeConf,
+            IdReserveNowConf: ReserveNowConf,
+            IdCancelReservationConf: CancelReservationConf,
+            IdUpdateIdCardCacheConf: UpdateIdCardCacheConf,
+            IdGetTransactionsConf: GetTransactionsConf,
+            IdTransactionConf: TransactionConf,
+            IdGetWarningConf: GetWarningConf,
+            IdSetTariffConf: SetTariffConf,
+            IdMessageError: MessageError,
+        }
+    };
+}
+
+pub(super) use messages_of_1_0;

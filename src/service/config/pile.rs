@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{
     fault::Faults,
-    later::NOT_YET,
-    once,
     reader::{At, Section},
     secret::{self, Secret},
 };
@@ -97,6 +95,26 @@ fn pile_code(at: At<String>, faults: &mut Faults<'_>) -> Option<At<PileCode>> {
     }
 }
 
+fn once<T: Ord + std::fmt::Display>(
+    seen: &mut BTreeMap<T, String>,
+    at: At<T>,
+    owner: &str,
+    faults: &mut Faults<'_>,
+) {
+    match seen.get(&at.value) {
+        Some(first) => {
+            faults.add(
+                &at.place,
+                format!("is used by {first} too: {}", at.value),
+                "each has its own",
+            );
+        }
+        None => {
+            seen.insert(at.value, owner.to_owned());
+        }
+    }
+}
+
 fn connector_list(
     numbers: &At<Vec<At<u64>>>,
     owner: &str,
@@ -123,13 +141,14 @@ fn connector_list(
 /// `revision`, for piles and uplinks.
 pub(super) fn revision(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Revision> {
     let at = section.text("revision", faults);
-    let at = section.required("revision", at, faults, "\"1.10\"")?;
-    match at.value.as_str() {
-        "1.10" => return Some(Revision::V1_10),
-        "1.0" => faults.add(&at.place, format!("{NOT_YET}: 1.0"), "only \"1.10\" for now"),
-        other => faults.add(&at.place, format!("is not a revision: {other}"), "\"1.10\""),
+    let hint = "\"1.10\" or \"1.0\"";
+    let at = section.required("revision", at, faults, hint)?;
+    let known = [Revision::V1_10, Revision::V1_0];
+    let revision = known.into_iter().find(|revision| revision.name() == at.value);
+    if revision.is_none() {
+        faults.add(&at.place, format!("is not a revision: {}", at.value), hint);
     }
-    None
+    revision
 }
 
 fn kind(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<PileKind> {

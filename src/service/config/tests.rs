@@ -156,8 +156,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("kind = \"dc\"", "kind = \"hf\"", "pile[1].kind: is not a kind of pile: hf"),
     (
         "revision = \"1.10\"\nkind",
-        "revision = \"1.0\"\nkind",
-        "pile[1].revision: not supported by this version yet: 1.0",
+        "revision = \"1.1\"\nkind",
+        "pile[1].revision: is not a revision: 1.1\nhint: \"1.10\" or \"1.0\"",
     ),
     (
         "revision = \"1.10\"\nkind",
@@ -250,33 +250,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[broker.observer]]\ntopics = [1]\n[[pile]]\ncode = \"3101150012000001\"",
         "broker.observer[1].topics: has the wrong type",
     ),
-    ("[http]", "[[broker.observer]]\n[http]", "broker.observer[1].password_file: is missing"),
-    (
-        "[http]",
-        "[[broker.observer]]\nusername = \"3101150012000009\"\n[http]",
-        "broker.observer[1].username: looks like a pile code: 3101150012000009",
-    ),
-    (
-        "[http]",
-        "[[broker.observer]]\nusername = \"sitepilot-probe\"\n[http]",
-        "broker.observer[1].username: cannot be a name",
-    ),
-    (
-        "[http]",
-        "[[broker.observer]]\nusername = \"a\"\n[[broker.observer]]\nusername = \"a\"\n[http]",
-        "broker.observer[2].username: is used by broker.observer[1] too: a",
-    ),
-    (
-        "[http]",
-        "[[broker.observer]]\ntopics = [\"/U/#/x\"]\n[http]",
-        "broker.observer[1].topics: is not a topic filter: /U/#/x",
-    ),
-    (
-        "[http]",
-        "[[broker.observer]]\ntopics = [\"/U/M/#\", \"/D/R/#\"]\n[http]",
-        "broker.observer[1].topics: can never be seen: /D/R/#",
-    ),
-    ("[http]", "[[broker.observer]]\ntopics = []\n[http]", "has the wrong number of topics: 0"),
     ("[http]", "[[bus]]\nname = \"b\"\n[http]", "bus[1]: not supported by this version yet"),
     (
         "[http]",

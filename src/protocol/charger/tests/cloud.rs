@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{AT, ORDER, assert_same, original, pile, vector};
+use super::{AT, ORDER, assert_same, original, pile, sealed, sealed_body, vector};
 use crate::{
     domain::{
         card::Verdict,
@@ -25,7 +25,7 @@ use crate::{
         wire::{ErrorCode, Original, Revision},
     },
     protocol::charger::{
-        apdu::{self, Apdu, RECEIVED_LIMIT},
+        apdu::{Apdu, RECEIVED_LIMIT},
         registration::{registration_answer, registration_request},
         station::{self, Settings},
         topic::Class,
@@ -94,7 +94,7 @@ fn reference() -> OrderRef {
 
 fn told(sequence: u64, message: UplinkMessage) -> (Class, Bytes) {
     let message = ToUplink { sequence: Sequence(sequence), message, urgency: Urgency::Live };
-    station::encode(&message, &settings(), Some(AT)).unwrap()
+    station::encode(&message, &settings(), Some(AT)).unwrap().unwrap()
 }
 
 fn replied(sequence: u64, reply: UplinkReply) -> Bytes {
@@ -111,7 +111,7 @@ fn the_boot_names_the_station() {
     let apdu = Apdu::decode(&vector("up-boot")).unwrap();
     let mut boot = wire::BootNotificationReq::decode(apdu.body).unwrap();
     boot.firmware_version = env!("CARGO_PKG_VERSION").into();
-    let wanted = apdu::seal(apdu.code, apdu.sequence, Some(AT), &boot).unwrap();
+    let wanted = sealed(apdu.code, apdu.sequence, Some(AT), &boot);
     assert_same(&told(21, UplinkMessage::Boot).1, &wanted);
 }
 
@@ -173,7 +173,7 @@ fn a_whole_order_can_be_told_as_a_stop() {
     wanted.vin = "LSVAA0000000000001".into();
     wanted.profile = Some(wire::CurrentChargingProfile { id: 3, ..Default::default() });
     wanted.id_data = frozen(&whole).id_data;
-    let wanted = apdu::seal(apdu.code, 27, Some(AT), &wanted).unwrap();
+    let wanted = sealed(apdu.code, 27, Some(AT), &wanted);
     assert_same(&told(27, UplinkMessage::Stop { order: Box::new(whole) }).1, &wanted);
 }
 
@@ -209,7 +209,7 @@ fn an_order_nothing_is_kept_of_still_carries_its_figures() {
 fn an_order_of_the_largest_start_and_stop_can_be_sent() {
     let largest = |id: MessageId, body: Vec<u8>| {
         let code = u8::try_from(i32::from(id)).unwrap();
-        let sealed = apdu::seal_body(code, 1, None, body.clone().into()).unwrap();
+        let sealed = sealed_body(code, 1, None, body.clone().into());
         assert_eq!(sealed.len(), RECEIVED_LIMIT);
         Some(Original { revision: Revision::V1_10, code, body: body.into() })
     };
@@ -347,7 +347,7 @@ fn answers_of_the_backend_are_read_with_all_they_name() {
 fn silence_on_a_card_is_no_yes_but_silence_on_a_start_is() {
     let verdict = |id: MessageId| {
         let code = u8::try_from(i32::from(id)).unwrap();
-        let bytes = apdu::seal_body(code, 1, None, Bytes::new()).unwrap();
+        let bytes = sealed_body(code, 1, None, Bytes::new());
         match station::decode(Class::Command, &bytes, &settings()).unwrap() {
             UplinkEvent::Answered {
                 answer:

@@ -11,8 +11,11 @@ mod wrong;
 
 use bytes::Bytes;
 
-use super::apdu::Apdu;
-use crate::domain::{id::PileCode, wire::Original};
+use super::apdu::{self, Apdu};
+use crate::domain::{
+    id::PileCode,
+    wire::{Original, Revision},
+};
 
 const AT: i64 = 1_795_000_000;
 const PILE: &str = "3101150012000001";
@@ -29,6 +32,16 @@ fn vector(name: &str) -> Bytes {
     found.unwrap_or_else(|| panic!("no vector {name}")).bytes
 }
 
+/// An envelope of revision 1.10 around a message.
+fn sealed<M: prost::Message>(code: u8, sequence: u64, at_s: Option<i64>, message: &M) -> Bytes {
+    sealed_body(code, sequence, at_s, message.encode_to_vec().into())
+}
+
+/// An envelope of revision 1.10 around a serialized message.
+fn sealed_body(code: u8, sequence: u64, at_s: Option<i64>, body: Bytes) -> Bytes {
+    apdu::seal_body(Revision::V1_10, code, sequence, at_s, body).unwrap()
+}
+
 /// The message inside a vector, kept as a peer sent it.
 fn original(name: &str) -> Original {
     let apdu = Apdu::decode(&vector(name)).unwrap();
@@ -38,8 +51,7 @@ fn original(name: &str) -> Original {
 /// Compares messages as text, which shows what differs.
 #[track_caller]
 fn assert_same(found: &[u8], wanted: &[u8]) {
-    let text =
-        |bytes| super::readable::decode(crate::domain::wire::Revision::V1_10, bytes).unwrap();
+    let text = |bytes| super::readable::decode(Revision::V1_10, bytes).unwrap();
     assert_eq!(text(found), text(wanted));
     assert_eq!(found, wanted, "the same text in other bytes");
 }

@@ -1,6 +1,6 @@
 //! The controller as the backend of its piles.
 
-use super::{AT, ORDER, assert_same, original, vector};
+use super::{AT, ORDER, assert_same, original, sealed, vector};
 use crate::{
     domain::{
         card::Verdict,
@@ -10,10 +10,10 @@ use crate::{
         quantity::{Energy, Money},
         reply::{PileCall, PileReply, ToPile},
         time::{Mono, PileTime},
-        wire::ErrorCode,
+        wire::{ErrorCode, Revision},
     },
     protocol::charger::{
-        apdu, backend,
+        backend,
         topic::Class,
         wire::v1_10::{self as wire, MessageId},
     },
@@ -22,7 +22,7 @@ use crate::{
 const CONNECTION: ConnectionId = ConnectionId(3);
 
 fn event(name: &str) -> PileEvent {
-    backend::decode(CONNECTION, Class::Command, &vector(name)).unwrap()
+    backend::decode(CONNECTION, Class::Command, &vector(name)).unwrap().event
 }
 
 fn request(name: &str) -> PileRequest {
@@ -38,8 +38,8 @@ fn request(name: &str) -> PileRequest {
 /// A message of a pile as this test writes it.
 fn sent<M: prost::Message>(id: MessageId, message: &M) -> PileEvent {
     let code = u8::try_from(i32::from(id)).unwrap();
-    let bytes = apdu::seal(code, 5, None, message).unwrap();
-    backend::decode(CONNECTION, Class::Command, &bytes).unwrap()
+    let bytes = sealed(code, 5, None, message);
+    backend::decode(CONNECTION, Class::Command, &bytes).unwrap().event
 }
 
 fn start_of(message: &wire::StartTransactionReq) -> crate::domain::order::StartReport {
@@ -191,7 +191,7 @@ fn record() -> RecordNo {
 
 fn answered(sequence: u64, reply: PileReply) -> bytes::Bytes {
     let message = ToPile::Answer { id: RequestId { connection: CONNECTION, sequence }, reply };
-    let (class, bytes) = backend::encode(&message, Some(AT)).unwrap();
+    let (class, bytes) = backend::encode(&message, Revision::V1_10, Some(AT)).unwrap().unwrap();
     assert_eq!(class, Class::Command);
     bytes
 }
@@ -252,7 +252,8 @@ fn a_record_number_of_the_sites_making_is_not_shown() {
 fn an_unset_clock_is_not_given_to_a_pile() {
     let reply = PileReply::Boot { accepted: true, time_s: None, interval_s: 30 };
     let id = RequestId { connection: CONNECTION, sequence: 1 };
-    let (_, bytes) = backend::encode(&ToPile::Answer { id, reply }, None).unwrap();
+    let (_, bytes) =
+        backend::encode(&ToPile::Answer { id, reply }, Revision::V1_10, None).unwrap().unwrap();
     let text = readable(&bytes);
     assert!(text.contains("timestamp 0"), "{text}");
     assert!(!text.contains("current_time"), "{text}");
@@ -261,7 +262,7 @@ fn an_unset_clock_is_not_given_to_a_pile() {
 fn called(call: u64, request: PileCall) -> bytes::Bytes {
     let (connection, expires) = (CONNECTION, Mono(0));
     let message = ToPile::Call { connection, call: CallId(call), request, expires };
-    backend::encode(&message, Some(AT)).unwrap().1
+    backend::encode(&message, Revision::V1_10, Some(AT)).unwrap().unwrap().1
 }
 
 #[test]
@@ -286,7 +287,7 @@ fn a_tariff_that_is_none_is_not_sent() {
     let (connection, expires) = (CONNECTION, Mono(0));
     let request = PileCall::Tariff(original("pile-boot"));
     let message = ToPile::Call { connection, call: CallId(1), request, expires };
-    let error = backend::encode(&message, None).unwrap_err();
+    let error = backend::encode(&message, Revision::V1_10, None).unwrap_err();
     assert_eq!(error.to_string(), "SetTariffReq to pass on: found code 0x01");
 }
 

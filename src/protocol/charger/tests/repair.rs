@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{AT, golden};
+use super::{AT, golden, sealed_body};
 use crate::{
     domain::{
         event::{PileEvent, PileNotice, PileRequest},
@@ -12,7 +12,7 @@ use crate::{
         wire::{Original, Revision},
     },
     protocol::charger::{
-        apdu::{self, Apdu, RECEIVED_LIMIT},
+        apdu::{Apdu, RECEIVED_LIMIT},
         backend, readable,
         topic::Class,
         v1_10::repair::{self, REPAIRED_LIMIT, SHAPES},
@@ -24,7 +24,7 @@ use crate::{
 const MARK: &str = "~";
 
 fn read(bytes: &[u8]) -> PileEvent {
-    backend::decode(ConnectionId(1), Class::Command, bytes).unwrap()
+    backend::decode(ConnectionId(1), Class::Command, bytes).unwrap().event
 }
 
 fn apdu(code: u8, body: impl Into<Bytes>) -> Apdu {
@@ -53,7 +53,7 @@ fn kept(event: PileEvent) -> Original {
 }
 
 fn record_of(code: u8, body: Vec<u8>) -> RecordNo {
-    match read(&apdu::seal_body(code, 1, None, body.into()).unwrap()) {
+    match read(&sealed_body(code, 1, None, body.into())) {
         PileEvent::Requested { request: PileRequest::Start(start), .. } => start.record,
         PileEvent::Requested { request: PileRequest::End(end), .. } => end.record,
         other => panic!("{other:?}"),
@@ -68,7 +68,7 @@ fn messages_with_texts_in_gbk_are_read_and_kept_repaired() {
         assert!(readable::decode(Revision::V1_10, &vector.bytes).is_err(), "{}", vector.name);
         let sent = Apdu::decode(&vector.bytes).unwrap();
         let kept = kept(read(&vector.bytes));
-        let again = apdu::seal_body(kept.code, sent.sequence, Some(AT), kept.body).unwrap();
+        let again = sealed_body(kept.code, sent.sequence, Some(AT), kept.body);
         let text = readable::decode(Revision::V1_10, &again).unwrap();
         assert_eq!(text, vector.text, "{}", vector.name);
     }
@@ -97,7 +97,7 @@ fn two_cards_with_broken_numbers_stay_two() {
         ..Default::default()
     };
     let card = |byte| {
-        let bytes = apdu::seal_body(0x14, 1, None, with_byte(&request, byte).into()).unwrap();
+        let bytes = sealed_body(0x14, 1, None, with_byte(&request, byte).into());
         match read(&bytes) {
             PileEvent::Requested { request: PileRequest::Authorize { card, .. }, .. } => card,
             other => panic!("{other:?}"),
@@ -144,10 +144,8 @@ fn codes() -> impl Strategy<Value = u8> {
 }
 
 fn is_broken_text(apdu: &Apdu) -> bool {
-    let error = readable::decode(
-        Revision::V1_10,
-        &apdu::seal_body(apdu.code, 1, None, apdu.body.clone()).unwrap(),
-    );
+    let error =
+        readable::decode(Revision::V1_10, &sealed_body(apdu.code, 1, None, apdu.body.clone()));
     error.is_err_and(|error| error.found.contains("invalid string"))
 }
 

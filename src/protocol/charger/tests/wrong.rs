@@ -25,7 +25,7 @@ fn refused(bytes: &[u8]) -> DecodeError {
 }
 
 fn sealed(code: u8, body: &[u8]) -> Bytes {
-    apdu::seal_body(code, 9, None, Bytes::copy_from_slice(body)).unwrap()
+    super::sealed_body(code, 9, None, Bytes::copy_from_slice(body))
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_payload_that_cannot_be_parsed_is_answered_with_3() {
     let error = refused(&sealed(0x12, &[0x0a, 5, b'x']));
     assert_eq!((error.code, error.sequence), (ErrorCode::Protocol, Some(9)));
     assert_eq!(error.at, "StartTransactionReq");
-    let answer = Apdu::decode(&error.answer(Some(5)).unwrap()).unwrap();
+    let answer = Apdu::decode(&error.answer(Revision::V1_10, Some(5)).unwrap()).unwrap();
     assert_eq!((answer.code, answer.sequence, answer.at_s), (0xff, 9, 5));
     let message = wire::MessageError::decode(answer.body).unwrap();
     assert_eq!(message.error, 3);
@@ -75,7 +75,7 @@ fn an_unknown_code_is_answered_with_1() {
 fn an_answer_that_cannot_be_read_is_not_answered() {
     for bytes in [sealed(0x90, &[0x0a, 5]), sealed(0xff, &[0x12, 1, 0xff]), sealed(0xfe, &[])] {
         let error = refused(&bytes);
-        assert_eq!((error.sequence, error.answer(None)), (None, None), "{error}");
+        assert_eq!((error.sequence, error.answer(Revision::V1_10, None)), (None, None), "{error}");
     }
 }
 
@@ -84,15 +84,18 @@ fn what_is_no_envelope_is_answered_with_3_and_no_sequence_id() {
     for bytes in [&b"hello"[..], &[0xff; 40], &[0x18]] {
         let error = refused(bytes);
         assert_eq!((error.sequence, error.code), (Some(0), ErrorCode::Protocol), "{error}");
-        assert!(error.answer(None).is_some());
+        assert!(error.answer(Revision::V1_10, None).is_some());
     }
 }
 
 #[test]
-fn a_pile_of_revision_1_0_is_told_nothing() {
-    let error = refused(&[0x08, 0x01, 0x10, 0x05]);
-    assert_eq!(error.to_string(), "APDU: wanted revision 1.10, found V1_0");
-    assert_eq!(error.sequence, None);
+fn a_pile_is_answered_in_the_revision_of_its_bytes() {
+    // A start of revision 1.0 whose text is cut.
+    let error = refused(&[0x08, 0x12, 0x10, 0x05, 0x1a, 2, 0x0a, 5]);
+    assert_eq!((error.code, error.revision), (ErrorCode::Protocol, Some(Revision::V1_0)));
+    let answer = Apdu::decode(&error.answer(Revision::V1_10, Some(7)).unwrap()).unwrap();
+    assert_eq!((answer.revision, answer.code), (Revision::V1_0, 0xff));
+    assert_eq!((answer.sequence, answer.at_s), (5, 7));
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn an_envelope_that_is_too_large_is_not_read() {
     let error = refused(&vec![0; RECEIVED_LIMIT + 1]);
     assert_eq!(error.found, "65537 bytes");
     let body = Bytes::from(vec![0; apdu::SENT_LIMIT]);
-    assert!(apdu::seal_body(1, 1, None, body).is_err());
+    assert!(apdu::seal_body(Revision::V1_10, 1, 1, None, body).is_err());
 }
 
 #[test]
@@ -212,7 +215,7 @@ proptest! {
     ) {
         // Code 0 is left out by the encoding and so cannot be told from revision 1.0.
         prop_assume!(code != 0);
-        let bytes = apdu::seal_body(code, sequence, Some(at_s), body.clone().into()).unwrap();
+        let bytes = super::sealed_body(code, sequence, Some(at_s), body.clone().into());
         let wanted = Apdu { revision: Revision::V1_10, code, sequence, at_s, body: body.into() };
         prop_assert_eq!(Apdu::decode(&bytes).unwrap(), wanted);
     }

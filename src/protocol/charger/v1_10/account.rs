@@ -1,8 +1,8 @@
 //! Registration: a station gets its account.
 
 use super::{
-    super::{apdu::Apdu, registration::Registered, station::Settings},
-    DecodeError, Outgoing, body, kind,
+    super::{registration::Registered, station::Settings},
+    DecodeError, Opened, Outgoing, body, kind,
     wire::{self, MessageId as Id},
 };
 use crate::domain::wire::ErrorCode;
@@ -27,7 +27,7 @@ pub fn request(settings: &Settings, code: &str) -> Outgoing {
 }
 
 /// What the backend says to it.
-pub fn answer(apdu: &Apdu) -> Result<Registered, DecodeError> {
+pub fn answer(apdu: &Opened) -> Result<Registered, DecodeError> {
     let wanted = "an answer to a registration";
     match kind(apdu)? {
         Id::IdDeviceRegistrationConf => {

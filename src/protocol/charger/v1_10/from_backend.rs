@@ -3,8 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::apdu::Apdu,
-    DecodeError, body, kind, original, quote, values,
+    DecodeError, Opened, body, kind, original, quote, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -19,7 +18,7 @@ use crate::domain::{
 };
 
 /// What the message in an envelope means.
-pub fn event(apdu: &Apdu) -> Result<UplinkEvent, DecodeError> {
+pub fn event(apdu: &Opened) -> Result<UplinkEvent, DecodeError> {
     let id = kind(apdu)?;
     let sequence = Sequence(apdu.sequence);
     Ok(if apdu.is_answer() {
@@ -30,12 +29,12 @@ pub fn event(apdu: &Apdu) -> Result<UplinkEvent, DecodeError> {
 }
 
 /// 64 bits of SHA-256 over code and body.
-fn digest(apdu: &Apdu) -> u64 {
+fn digest(apdu: &Opened) -> u64 {
     let hash = Sha256::new().chain_update([apdu.code]).chain_update(&apdu.body).finalize();
     hash.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
 }
 
-fn answer(id: Id, apdu: &Apdu) -> Result<UplinkAnswer, DecodeError> {
+fn answer(id: Id, apdu: &Opened) -> Result<UplinkAnswer, DecodeError> {
     Ok(match id {
         Id::IdBootNotificationConf => {
             let conf: wire::BootNotificationConf = body(apdu)?;
@@ -76,7 +75,7 @@ fn named_order(text: &str) -> Named<OrderId> {
     values::named(text, |text| OrderId::new(text).ok())
 }
 
-fn started(apdu: &Apdu) -> Result<UplinkAnswer, DecodeError> {
+fn started(apdu: &Opened) -> Result<UplinkAnswer, DecodeError> {
     let conf: wire::StartTransactionConf = body(apdu)?;
     // The car is charging already: only an objection stops it, not a missing field.
     let verdict = conf.id_info.map_or(Verdict::Accepted, |token| values::verdict(token.status));
@@ -89,7 +88,7 @@ fn started(apdu: &Apdu) -> Result<UplinkAnswer, DecodeError> {
     })
 }
 
-fn stopped(apdu: &Apdu) -> Result<UplinkAnswer, DecodeError> {
+fn stopped(apdu: &Opened) -> Result<UplinkAnswer, DecodeError> {
     let conf: wire::StopTransactionConf = body(apdu)?;
     Ok(UplinkAnswer::Stop {
         transaction: values::named(&conf.transaction_id, values::transaction),
@@ -99,7 +98,7 @@ fn stopped(apdu: &Apdu) -> Result<UplinkAnswer, DecodeError> {
     })
 }
 
-fn request(id: Id, apdu: &Apdu) -> Result<UplinkRequest, DecodeError> {
+fn request(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
     Ok(match id {
         Id::IdRemoteStartTransactionReq => {
             let request: wire::RemoteStartTransactionReq = body(apdu)?;
@@ -154,7 +153,7 @@ fn one_or_all(at: &'static str, text: &str) -> Result<Option<ConnectorNo>, Decod
     }
 }
 
-fn tariff(apdu: &Apdu) -> Result<UplinkRequest, DecodeError> {
+fn tariff(apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
     if apdu.body.is_empty() {
         let at = "SetTariffReq";
         return Err(DecodeError::new(at, "a tariff", "nothing", ErrorCode::Protocol));
@@ -163,7 +162,7 @@ fn tariff(apdu: &Apdu) -> Result<UplinkRequest, DecodeError> {
     Ok(UplinkRequest::Tariff { id: tariff.tariffid, original: original(apdu) })
 }
 
-fn history(apdu: &Apdu) -> Result<HistoryQuery, DecodeError> {
+fn history(apdu: &Opened) -> Result<HistoryQuery, DecodeError> {
     let query: wire::GetTransactionsReq = body(apdu)?;
     Ok(HistoryQuery {
         level: match query.level {
@@ -192,7 +191,7 @@ fn trigger(code: i32) -> TriggerKind {
     }
 }
 
-fn local_list(apdu: &Apdu) -> Result<UplinkRequest, DecodeError> {
+fn local_list(apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
     use wire::send_local_authorization_list_req::UpdateEnumType;
     let list: wire::SendLocalAuthorizationListReq = body(apdu)?;
     let replaces_all = list.update_type() == UpdateEnumType::Full;
@@ -202,7 +201,7 @@ fn local_list(apdu: &Apdu) -> Result<UplinkRequest, DecodeError> {
 
 /// Cards without a usable number are left out: nobody could present them.
 fn cards(
-    apdu: &Apdu,
+    apdu: &Opened,
     replaces_all: bool,
     tokens: &mut dyn Iterator<Item = &wire::IdToken>,
 ) -> UplinkRequest {

@@ -2,7 +2,7 @@
 
 use super::{
     super::apdu::Apdu,
-    DecodeError, body, kind, original, repair, values,
+    DecodeError, Opened, body, kind, original, repair, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -16,13 +16,14 @@ use crate::domain::{
 /// What the message in an envelope means. Where texts in it are not UTF-8, this is told of the
 /// repaired message, and `original` is that one.
 pub fn event(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError> {
-    read(connection, apdu).or_else(|error| match repair::texts(apdu) {
-        Some(repaired) => read(connection, &repaired),
+    let read = |apdu: &Apdu| read(connection, &Opened::of(apdu)?);
+    read(apdu).or_else(|error| match repair::texts(apdu) {
+        Some(repaired) => read(&repaired),
         None => Err(error),
     })
 }
 
-fn read(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError> {
+fn read(connection: ConnectionId, apdu: &Opened) -> Result<PileEvent, DecodeError> {
     let id = kind(apdu)?;
     if apdu.is_answer() {
         return Ok(PileEvent::Answered { call: CallId(apdu.sequence), answer: answer(id, apdu)? });
@@ -36,7 +37,7 @@ fn read(connection: ConnectionId, apdu: &Apdu) -> Result<PileEvent, DecodeError>
     })
 }
 
-fn notice(id: Id, apdu: &Apdu) -> Result<Option<PileNotice>, DecodeError> {
+fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
     Ok(match id {
         Id::IdChargingInfoReq => Some(progress(apdu)?),
         Id::IdTelemetryReq => Some(telemetry(apdu)?),
@@ -52,7 +53,7 @@ fn notice(id: Id, apdu: &Apdu) -> Result<Option<PileNotice>, DecodeError> {
     })
 }
 
-fn progress(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
+fn progress(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     let info: wire::ChargingInfoReq = body(apdu)?;
     Ok(PileNotice::Progress(ProgressReport {
         record: values::record(&info.record_id, &apdu.body),
@@ -63,7 +64,7 @@ fn progress(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
     }))
 }
 
-fn telemetry(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
+fn telemetry(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     let telemetry: wire::TelemetryReq = body(apdu)?;
     let status = telemetry.values.iter().find(|v| v.measurand == values::STATUS_MEASURAND);
     Ok(PileNotice::Telemetry {
@@ -73,7 +74,7 @@ fn telemetry(apdu: &Apdu) -> Result<PileNotice, DecodeError> {
     })
 }
 
-fn request(id: Id, apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+fn request(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
     Ok(match id {
         Id::IdBootNotificationReq => {
             let boot: wire::BootNotificationReq = body(apdu)?;
@@ -97,7 +98,7 @@ fn request(id: Id, apdu: &Apdu) -> Result<PileRequest, DecodeError> {
     })
 }
 
-fn warning(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+fn warning(apdu: &Opened) -> Result<PileRequest, DecodeError> {
     let warning: wire::WarningReq = body(apdu)?;
     Ok(PileRequest::Warning {
         plug: values::plug_or_pile(&warning.connector_id),
@@ -107,7 +108,7 @@ fn warning(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
     })
 }
 
-fn status(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+fn status(apdu: &Opened) -> Result<PileRequest, DecodeError> {
     let status: wire::StatusNotificationReq = body(apdu)?;
     Ok(PileRequest::Status {
         plug: values::plug(&status.connector_id),
@@ -116,7 +117,7 @@ fn status(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
     })
 }
 
-fn authorize(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
+fn authorize(apdu: &Opened) -> Result<PileRequest, DecodeError> {
     let request: wire::AuthorizeReq = body(apdu)?;
     let Some(card) = values::card(request.id_data.as_ref()) else {
         let found = request.id_data.map(|token| token.id).unwrap_or_default();
@@ -126,7 +127,7 @@ fn authorize(apdu: &Apdu) -> Result<PileRequest, DecodeError> {
     Ok(PileRequest::Authorize { card, original: original(apdu) })
 }
 
-fn start(apdu: &Apdu) -> Result<StartReport, DecodeError> {
+fn start(apdu: &Opened) -> Result<StartReport, DecodeError> {
     let start: wire::StartTransactionReq = body(apdu)?;
     Ok(StartReport {
         record: values::record(&start.record_id, &apdu.body),
@@ -139,7 +140,7 @@ fn start(apdu: &Apdu) -> Result<StartReport, DecodeError> {
     })
 }
 
-fn stop(apdu: &Apdu) -> Result<EndReport, DecodeError> {
+fn stop(apdu: &Opened) -> Result<EndReport, DecodeError> {
     let stop: wire::StopTransactionReq = body(apdu)?;
     Ok(EndReport {
         record: values::record(&stop.record_id, &apdu.body),
@@ -157,7 +158,7 @@ fn stop(apdu: &Apdu) -> Result<EndReport, DecodeError> {
     })
 }
 
-fn whole(apdu: &Apdu) -> Result<EndReport, DecodeError> {
+fn whole(apdu: &Opened) -> Result<EndReport, DecodeError> {
     let whole: wire::TransactionReq = body(apdu)?;
     Ok(EndReport {
         record: values::record(&whole.record_id, &apdu.body),
@@ -175,7 +176,7 @@ fn whole(apdu: &Apdu) -> Result<EndReport, DecodeError> {
     })
 }
 
-fn answer(id: Id, apdu: &Apdu) -> Result<PileAnswer, DecodeError> {
+fn answer(id: Id, apdu: &Opened) -> Result<PileAnswer, DecodeError> {
     Ok(match id {
         Id::IdRemoteStartTransactionConf => {
             let conf: wire::RemoteStartTransactionConf = body(apdu)?;

@@ -13,9 +13,6 @@ use crate::{
     protocol::charger::station::Settings,
 };
 
-/// The version of the protocol, as the boot tells it.
-const VERSION: &str = "1.10";
-
 /// A message for a backend.
 pub fn message(
     message: &UplinkMessage,
@@ -26,19 +23,17 @@ pub fn message(
         UplinkMessage::Boot => boot(settings),
         UplinkMessage::Heartbeat => heartbeat(at_s),
         // A request for a tariff is the code alone.
-        UplinkMessage::TariffRequest => Outgoing::raw(Id::IdSetTariffReq, Default::default()),
+        UplinkMessage::TariffRequest => Outgoing::empty(Id::IdSetTariffReq),
         UplinkMessage::Authorize { original, .. } => {
             expect_kept::<wire::AuthorizeReq>(original, Id::IdAuthorizeReq)?;
-            Outgoing::raw(Id::IdAuthorizeReq, original.body.clone())
+            Outgoing::kept(original.clone())
         }
         UplinkMessage::Start { order, original, offline } => start(order, original, *offline)?,
         UplinkMessage::Progress { order, original } => progress(order, original)?,
         UplinkMessage::Stop { order } => {
             Outgoing::new(Id::IdStopTransactionReq, &order::stop(order))
         }
-        UplinkMessage::Transaction { payload } => {
-            Outgoing::raw(Id::IdTransactionReq, payload.clone())
-        }
+        UplinkMessage::Transaction { payload } => Outgoing::frozen(payload, settings.revision),
         UplinkMessage::Telemetry { pile, connector, order, original } => {
             telemetry(*pile, *connector, *order, original)?
         }
@@ -63,7 +58,7 @@ fn boot(settings: &Settings) -> Outgoing {
         serial_number: settings.serial.clone(),
         vendor_id: settings.vendor.clone(),
         firmware_version: env!("CARGO_PKG_VERSION").to_owned(),
-        protocol_version: VERSION.to_owned(),
+        protocol_version: settings.revision.name().to_owned(),
         connector_number: i32::try_from(settings.connectors.len()).unwrap_or(i32::MAX),
         ..Default::default()
     };
@@ -93,7 +88,7 @@ fn progress(order: &OrderRef, original: &Original) -> Result<Outgoing, EncodeErr
     info.record_id = order.id.to_string();
     info.evse_id = order.pile.to_string();
     info.connector_id = values::connector_text(order.connector);
-    Ok(Outgoing::new(Id::IdChargingInfoReq, &info))
+    Ok(Outgoing::new(Id::IdChargingInfoReq, &info).made_from(original))
 }
 
 fn order_text(order: Option<OrderId>) -> String {
@@ -154,7 +149,7 @@ fn reply(reply: &UplinkReply) -> Outgoing {
         ),
         // Both kinds of answer say yes with an empty message; only their codes differ.
         UplinkReply::Cards { code } if *code == super::code_of(Id::IdUpdateIdCardCacheReq) => {
-            Outgoing::raw(Id::IdUpdateIdCardCacheConf, Default::default())
+            Outgoing::empty(Id::IdUpdateIdCardCacheConf)
         }
         UplinkReply::Cards { .. } => Outgoing::new(
             Id::IdSendLocalAuthorizationListConf,

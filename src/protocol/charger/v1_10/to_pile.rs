@@ -109,7 +109,7 @@ pub fn call(call: &PileCall) -> Result<Outgoing, EncodeError> {
         }
         PileCall::Tariff(tariff) => {
             expect_kept::<wire::SetTariffReq>(tariff, Id::IdSetTariffReq)?;
-            Ok(Outgoing::raw(Id::IdSetTariffReq, tariff.body.clone()))
+            Ok(Outgoing::kept(tariff.clone()))
         }
     }
 }
