@@ -7,6 +7,8 @@ mod foreign;
 mod limits;
 #[path = "support/mqtt_raw.rs"]
 mod mqtt_raw;
+#[path = "doors/observers.rs"]
+mod observers;
 #[path = "doors/presence.rs"]
 mod presence;
 #[path = "doors/protocol.rs"]

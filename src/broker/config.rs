@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::filter::Filter;
+
 /// Settings and limits of the doors. `DoorsConfig::new(listen)` gives defaults for a site of up
 /// to 200 piles.
 #[derive(Debug, Clone)]
@@ -29,6 +31,12 @@ pub struct DoorsConfig {
     pub max_retained_topics: usize,
     /// Greatest number of bytes (topics and payloads) of all retained messages.
     pub max_retained_bytes: usize,
+    /// What may be seen by others: publishes on other topics go to the site alone, are neither
+    /// copied nor kept as retained.
+    pub shown: Vec<Filter>,
+    /// Greatest number of sessions, and so of connections, of one name with
+    /// [`Route::Router`](super::Route::Router).
+    pub max_sessions_per_name: usize,
     /// Greatest number of sessions kept, connected or not; the one away longest is dropped first.
     pub max_sessions: usize,
 }
@@ -53,6 +61,9 @@ impl DoorsConfig {
             // The state of every connector and pile of a large site, and as much again.
             max_retained_topics: 1024,
             max_retained_bytes: 1024 * 1024,
+            shown: vec![Filter::new("#").expect("a filter")],
+            // A screen, a laptop, and what they left behind; a site's piles need the rest.
+            max_sessions_per_name: 16,
             max_sessions: 512,
         }
     }

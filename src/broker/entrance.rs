@@ -9,7 +9,8 @@ use rumqttd::protocol::ConnectReturnCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::frame::{self, Connect, Incoming, Malformed, Publish};
+use super::connect::Connect;
+use super::frame::{self, Incoming, Malformed, Publish};
 use super::hub::{Guest, Seated, Sit};
 use super::registry::{Identity, Login};
 use super::shared::Shared;

@@ -171,7 +171,7 @@ impl Hub {
         result
     }
 
-    /// Passes a publish on to whoever has subscribed, by way of the router.
+    /// Passes a publish on to whoever has subscribed, by way of the router, if it may be shown.
     pub fn route(
         &mut self,
         topic: &str,
@@ -179,6 +179,9 @@ impl Hub {
         qos: u8,
         retain: bool,
     ) -> Result<(), Busy> {
+        if !self.config.shown.iter().any(|filter| filter.matches(topic)) {
+            return Ok(());
+        }
         // A message nobody waits for need not travel: later subscribers would not get it.
         if !self.tree.matches(topic).is_empty() {
             let parcel = Parcel { sequence: self.sequence, qos, topic, payload };

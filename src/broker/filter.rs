@@ -84,6 +84,23 @@ impl Filter {
         self.covers_text(&other.0)
     }
 
+    /// Whether some topic passes both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let starts = |a: &Self, b: &Self| a.0.starts_with('$') && b.0.starts_with(['+', '#']);
+        if starts(self, other) || starts(other, self) {
+            return false;
+        }
+        let (mut mine, mut theirs) = (self.0.split('/'), other.0.split('/'));
+        loop {
+            match (mine.next(), theirs.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+                _ => return false,
+            }
+        }
+    }
+
     fn covers_text(&self, other: &str) -> bool {
         if other.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
@@ -148,6 +165,28 @@ mod tests {
         ];
         for (filter, topic, want) in cases {
             assert_eq!(Filter::new(filter).unwrap().matches(topic), want, "{filter} {topic}");
+        }
+    }
+
+    #[test]
+    fn filters_meet_where_one_topic_passes_both() {
+        let cases = [
+            ("#", "/U/C/+", true),
+            ("/U/#", "/U/C/+", true),
+            ("/+/M/x", "/U/M/+", true),
+            ("/U/C/+/#", "/U/C/+", true),
+            ("/U/C", "/U/C/+", false),
+            ("/D/#", "/U/C/+", false),
+            ("/+/R/#", "/U/C/+", false),
+            ("+/U/C/x", "/U/C/+", true),
+            ("U/C/x", "/U/C/+", false),
+            ("#", "$SYS/#", false),
+            ("$SYS/#", "$SYS/x", true),
+        ];
+        for (one, other, want) in cases {
+            let (one, other) = (Filter::new(one).unwrap(), Filter::new(other).unwrap());
+            assert_eq!(one.meets(&other), want, "{one} {other}");
+            assert_eq!(other.meets(&one), want, "{other} {one}");
         }
     }
 

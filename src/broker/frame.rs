@@ -1,18 +1,19 @@
 //! Packets from and to bytes.
 //!
-//! rumqttd's codec does the work. In front of it stands what it leaves open: the flags and
-//! lengths every packet type prescribes, packet ids of 0, control characters, requests without
-//! filters, an absent user name against an empty one. The flags of PUBLISH are read and written
-//! here, because the codec keeps these fields to itself.
+//! rumqttd's codec does the work, but for CONNECT. In front of it stands what it leaves open: the
+//! flags and lengths every packet type prescribes, packet ids of 0, control characters, requests
+//! without filters. The flags of PUBLISH are read and written here, because the codec keeps these
+//! fields to itself.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rumqttd::protocol::v4::V4;
 use rumqttd::protocol::{
-    ConnAck, ConnectReturnCode, Error, LastWill, Login, Packet, PingResp, Protocol, PubAck,
-    PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, QoS, SubAck,
-    SubscribeReasonCode, UnsubAck,
+    ConnAck, ConnectReturnCode, Error, Packet, PingResp, Protocol, PubAck, PubAckReason, PubComp,
+    PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, QoS, SubAck, SubscribeReasonCode,
+    UnsubAck,
 };
 
+use super::connect::{self, Connect};
 use super::filter::{FilterError, check_topic};
 use super::session::{Reply, Transmit};
 
@@ -39,23 +40,6 @@ pub(super) enum Incoming {
     Ping,
     /// DISCONNECT.
     Disconnect,
-}
-
-/// What a client introduces itself with.
-#[derive(Debug)]
-pub(super) struct Connect {
-    /// May be empty.
-    pub client_id: String,
-    /// Whether a session shall not outlive the connection.
-    pub clean: bool,
-    /// Seconds; 0 is none.
-    pub keep_alive: u16,
-    /// User name, if the packet has one.
-    pub username: Option<String>,
-    /// Password, if the packet has one.
-    pub password: Option<Bytes>,
-    /// To be published when the connection ends without DISCONNECT.
-    pub will: Option<Publish>,
 }
 
 /// What a client publishes.
@@ -94,9 +78,12 @@ pub(super) enum Malformed {
     /// A topic that is none.
     #[error("bad topic: {0}")]
     Topic(#[from] FilterError),
-    /// Text that is not UTF-8.
-    #[error("not UTF-8")]
+    /// Text that is not UTF-8, or has U+0000.
+    #[error("not UTF-8, or with U+0000")]
     Utf8,
+    /// Fields that do not fill the packet, or go beyond it.
+    #[error("fields and length do not agree")]
+    Fields,
     /// CONNECT with flags that contradict each other.
     #[error("bad CONNECT flags")]
     ConnectFlags,
@@ -157,6 +144,11 @@ pub(super) fn read(buffer: &mut BytesMut, limit: usize) -> Result<Option<Incomin
         return Ok(None);
     }
     let mut frame = buffer.split_to(head.length + head.rest);
+    if head.first >> 4 == 1 {
+        frame.advance(head.length);
+        let connect = connect::read(frame.freeze())?;
+        return Ok(Some(Incoming::Connect(Box::new(connect))));
+    }
     let facts = Facts::peek(&head, &frame)?;
     let packet = V4.read_mut(&mut frame, limit).map_err(codec_error)?;
     translate(packet, facts).map(Some)
@@ -164,7 +156,6 @@ pub(super) fn read(buffer: &mut BytesMut, limit: usize) -> Result<Option<Incomin
 
 fn codec_error(error: Error) -> Malformed {
     match error {
-        Error::InvalidProtocol | Error::InvalidProtocolLevel(_) => Malformed::Version,
         Error::PacketIdZero => Malformed::PacketId,
         Error::PayloadNotUtf8(_) | Error::TopicNotUtf8 => Malformed::Utf8,
         other => Malformed::Codec(other),
@@ -172,20 +163,16 @@ fn codec_error(error: Error) -> Malformed {
 }
 
 /// What the codec does not tell.
-#[derive(Default)]
 struct Facts {
     flags: u8,
     publish_id: u16,
-    connect_flags: u8,
-    length: usize,
 }
 
 impl Facts {
     fn peek(head: &Head, frame: &[u8]) -> Result<Self, Malformed> {
         let body = frame.get(head.length..).unwrap_or_default();
-        let mut facts = Self { flags: head.first & 0x0f, length: head.rest, ..Self::default() };
+        let mut facts = Self { flags: head.first & 0x0f, publish_id: 0 };
         match head.first >> 4 {
-            1 => facts.connect_flags = connect_flags(body)?,
             8 => check_subscribe(body.get(2..).unwrap_or_default())?,
             3 if facts.flags & 0b0110 != 0 => facts.publish_id = publish_id(body)?,
             _ => {}
@@ -221,23 +208,8 @@ fn check_subscribe(mut filters: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// The flags of a CONNECT of our version (MQTT 3.1.1 §3.1.2).
-fn connect_flags(body: &[u8]) -> Result<u8, Malformed> {
-    let end = text_end(body)?;
-    if body.get(2..end) != Some(b"MQTT") || body.get(end) != Some(&4) {
-        return Err(Malformed::Version);
-    }
-    let flags = body.get(end + 1).copied().ok_or(Malformed::ConnectFlags)?;
-    let reserved = flags & 0b0000_0001 != 0;
-    let password_alone = flags & 0b1100_0000 == 0b0100_0000;
-    if reserved || password_alone { Err(Malformed::ConnectFlags) } else { Ok(flags) }
-}
-
 fn translate(packet: Packet, facts: Facts) -> Result<Incoming, Malformed> {
     Ok(match packet {
-        Packet::Connect(connect, _, will, _, login) => {
-            Incoming::Connect(Box::new(translate_connect(connect, will, login, &facts)?))
-        }
         Packet::Publish(packet, _) => {
             let (qos, retain) = ((facts.flags >> 1) & 3, facts.flags & 1 != 0);
             Incoming::Publish(publish(
@@ -264,41 +236,14 @@ fn translate(packet: Packet, facts: Facts) -> Result<Incoming, Malformed> {
         }
         Packet::PingReq(_) => Incoming::Ping,
         Packet::Disconnect(..) => Incoming::Disconnect,
-        Packet::ConnAck(..) | Packet::SubAck(..) | Packet::UnsubAck(..) | Packet::PingResp(_) => {
+        // CONNECT does not come here.
+        Packet::Connect(..)
+        | Packet::ConnAck(..)
+        | Packet::SubAck(..)
+        | Packet::UnsubAck(..)
+        | Packet::PingResp(_) => {
             return Err(Malformed::Codec(Error::IncorrectPacketFormat));
         }
-    })
-}
-
-fn translate_connect(
-    connect: rumqttd::protocol::Connect,
-    will: Option<LastWill>,
-    login: Option<Login>,
-    facts: &Facts,
-) -> Result<Connect, Malformed> {
-    let login = login.unwrap_or_else(|| Login { username: String::new(), password: String::new() });
-    let has = |bit: u8| facts.connect_flags & bit != 0;
-    let username = has(0x80).then_some(login.username);
-    let password = has(0x40).then(|| Bytes::from(login.password));
-    // Name, level, flags and keep-alive are 10 bytes; every text has 2 of its length.
-    let texts = [
-        Some(connect.client_id.len()),
-        will.as_ref().map(|will| will.topic.len()),
-        will.as_ref().map(|will| will.message.len()),
-        username.as_ref().map(String::len),
-        password.as_ref().map(Bytes::len),
-    ];
-    if facts.length != 10 + texts.into_iter().flatten().map(|length| 2 + length).sum::<usize>() {
-        return Err(Malformed::Codec(Error::MalformedPacket));
-    }
-    let will = will.map(|will| publish(&will.topic, will.message, will.qos as u8, 0, will.retain));
-    Ok(Connect {
-        client_id: connect.client_id,
-        clean: connect.clean_session,
-        keep_alive: connect.keep_alive,
-        username,
-        password,
-        will: will.transpose()?,
     })
 }
 
@@ -306,7 +251,8 @@ fn check_id(id: u16) -> Result<u16, Malformed> {
     if id == 0 { Err(Malformed::PacketId) } else { Ok(id) }
 }
 
-fn publish(
+/// A publish or a will, its topic checked.
+pub(super) fn publish(
     topic: &[u8],
     payload: Bytes,
     qos: u8,

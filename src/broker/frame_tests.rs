@@ -58,29 +58,6 @@ fn contents_the_codec_lets_pass_are_refused() {
     assert!(matches!(refused(&[0x30, 3, 0, 9, b'a']), Malformed::Codec(_)));
 }
 
-#[test]
-fn connect_tells_absent_from_empty_and_refuses_contradictions() {
-    let connect = |level: u8, flags: u8, tail: &[u8]| {
-        let mut bytes = vec![0x10, 0, 0, 4, b'M', b'Q', b'T', b'T', level, flags, 0, 5, 0, 1, b'c'];
-        bytes.extend(tail);
-        bytes[1] = u8::try_from(bytes.len() - 2).expect("short");
-        read_all(&bytes)
-    };
-    let login = |flags, tail: &[u8]| match connect(4, flags, tail).expect("valid").remove(0) {
-        Incoming::Connect(connect) => (connect.username, connect.password),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(login(0x02, &[]), (None, None));
-    assert_eq!(login(0x82, &[0, 0]), (Some(String::new()), None));
-    assert_eq!(login(0xc2, &[0, 0, 0, 0]), (Some(String::new()), Some(Bytes::new())));
-    assert!(matches!(connect(4, 0x03, &[]), Err(Malformed::ConnectFlags)));
-    assert!(matches!(connect(4, 0x42, &[0, 0]), Err(Malformed::ConnectFlags)));
-    assert!(matches!(connect(4, 0x22, &[]), Err(Malformed::Codec(_))));
-    assert!(matches!(connect(4, 0x02, b"tail"), Err(Malformed::Codec(_))));
-    assert!(matches!(connect(5, 0x02, &[]), Err(Malformed::Version)));
-    assert!(matches!(connect(4, 0xc2, &[0, 1, 0xff, 0, 0]), Err(Malformed::Utf8)));
-}
-
 proptest! {
     #[test]
     fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -175,7 +175,7 @@ impl Hub {
         if let Some(waiting) = self.claim(&key, guest) {
             return waiting;
         }
-        if self.seated.len() >= self.config.max_connections {
+        if self.seated.len() >= self.config.max_connections || !self.has_room_for(&key) {
             return Sit::Full;
         }
         let (no, session_present) = self.find_session(key, guest);
@@ -250,16 +250,28 @@ impl Hub {
         (no, false)
     }
 
+    /// Whether the name may have one session more; drops the one of its own that has been away
+    /// longest for it, so that a name with many client ids is no burden to others.
+    fn has_room_for(&mut self, key: &Key) -> bool {
+        let own: Vec<_> = self.seats_of(&key.name).collect();
+        self.keys.contains_key(key)
+            || own.len() < self.config.max_sessions_per_name
+            || self.drop_oldest(own)
+    }
+
     /// Drops the session that has been away longest, if there are too many.
     fn make_room(&mut self) {
-        if self.seats.len() < self.config.max_sessions {
-            return;
+        if self.seats.len() >= self.config.max_sessions {
+            self.drop_oldest(self.seats.keys().copied().collect());
         }
-        let away = self.seats.iter().filter(|(_, seat)| seat.is_away());
-        let oldest = away.min_by_key(|(_, seat)| seat.away_since).map(|(no, _)| *no);
-        if let Some(no) = oldest {
-            self.remove(no);
-        }
+    }
+
+    /// Drops the session that has been away longest; `false` if none is away.
+    fn drop_oldest(&mut self, of: Vec<SeatNo>) -> bool {
+        let seats = of.into_iter().filter_map(|no| Some((no, self.seats.get(&no)?)));
+        let away = seats.filter(|(_, seat)| seat.is_away());
+        let oldest = away.min_by_key(|(_, seat)| seat.away_since).map(|(no, _)| no);
+        oldest.inspect(|no| self.remove(*no)).is_some()
     }
 
     fn remove(&mut self, no: SeatNo) {

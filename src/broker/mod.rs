@@ -5,8 +5,8 @@
 //! trivial packets stop it, it restricts no topics, tells of no clients, and its QoS 2 does not
 //! survive a reconnect.
 //!
-//! * `frame` packets from and to bytes; `entrance` CONNECT, login, take-over; `connection` one
-//!   client's reader and writer; `session` its MQTT state, pure.
+//! * `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login, take-over;
+//!   `connection` one client's reader and writer; `session` its MQTT state, pure.
 //! * `hub` who sits where; `fanout` and `tree` who gets what; `pipe` the road through the router.
 //!
 //! What a pile publishes goes straight to the site's inbox, and what the site says straight to
@@ -16,6 +16,7 @@
 //! An acknowledgement means "in memory": the site's answer after its commit is the promise.
 
 mod config;
+mod connect;
 mod connection;
 mod counters;
 mod doors;

@@ -1,11 +1,12 @@
 //! Who may come in, and what it may do.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use super::filter::Filter;
 
 /// What a client shows at the door.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Login<'a> {
     /// Checked for characters and length; made up by the doors if the client sent none.
     pub client_id: &'a str,
@@ -15,6 +16,15 @@ pub struct Login<'a> {
     pub password: Option<&'a [u8]>,
     /// Where it comes from.
     pub address: SocketAddr,
+}
+
+impl fmt::Debug for Login<'_> {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Login");
+        shown.field("client_id", &self.client_id).field("username", &self.username);
+        shown.field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// The login is refused: CONNACK 5.

@@ -1,6 +1,7 @@
-//! Who may come in at the doors: the piles of the roster.
+//! Who may come in at the doors: the piles of the roster, the observers of the config.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     sync::Arc,
@@ -9,7 +10,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{config::Secret, roster::Roster};
+use super::{
+    config::{Observer, Secret},
+    roster::Roster,
+};
 use crate::{
     broker::{Access, Filter, Identity, Login, LoginRefused, Registry, Route},
     domain::id::PileCode,
@@ -46,18 +50,20 @@ impl Probe {
     }
 }
 
-/// The piles, each with its own topics.
+/// The piles, each with its own topics, and who else comes in.
 #[derive(Debug)]
 pub struct Piles {
     roster: Arc<Roster>,
+    observers: BTreeMap<String, Observer>,
     probe: Probe,
 }
 
 impl Piles {
-    /// The piles of a roster.
+    /// The piles of a roster and the observers of a config.
     #[must_use]
-    pub const fn new(roster: Arc<Roster>, probe: Probe) -> Self {
-        Self { roster, probe }
+    pub fn new(roster: Arc<Roster>, observers: &[Observer], probe: Probe) -> Self {
+        let by_name = |observer: &Observer| (observer.username.clone(), observer.clone());
+        Self { roster, observers: observers.iter().map(by_name).collect(), probe }
     }
 }
 
@@ -73,6 +79,13 @@ impl Registry for Piles {
                 .then(|| Identity { name: name.to_owned(), route: Route::Router, access: nothing })
                 .ok_or_else(|| refuse("not the probe"));
         }
+        if let Some(observer) = self.observers.get(name) {
+            let given = login.password.unwrap_or_default();
+            let is_it = is_same(observer.password.expose().as_bytes(), given);
+            return is_it
+                .then(|| observer_identity(observer))
+                .ok_or_else(|| refuse("wrong password of an observer"));
+        }
         let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
         let given = login.password.ok_or_else(|| refuse("no password"))?;
         match self.roster.is_password(code, given) {
@@ -87,6 +100,12 @@ impl Registry for Piles {
 /// Compares in a time that tells neither how long the password is nor where the difference lies.
 pub(super) fn is_same(wanted: &[u8], given: &[u8]) -> bool {
     Sha256::digest(wanted).ct_eq(&Sha256::digest(given)).into()
+}
+
+/// An observer listens within its topics and never speaks, not even by a will.
+fn observer_identity(observer: &Observer) -> Identity {
+    let access = Access { publish: Vec::new(), subscribe: observer.topics.clone() };
+    Identity { name: observer.username.clone(), route: Route::Router, access }
 }
 
 /// A pile speaks and listens on its own topics, and on no others.
@@ -129,7 +148,13 @@ mod tests {
         let roster = Arc::new(Roster::of(&[pile]));
         let address = "127.0.0.1:1".parse().unwrap();
         let probe = Probe::new().unwrap();
-        Piles::new(roster, probe).login(&Login { client_id: "x", username, password, address })
+        let observer = Observer {
+            username: "display".to_owned(),
+            password: Secret::new("screen".to_owned()),
+            topics: vec![Filter::new("/U/M/#").unwrap()],
+        };
+        let login = Login { client_id: "x", username, password, address };
+        Piles::new(roster, &[observer], probe).login(&login)
     }
 
     #[test]
@@ -143,11 +168,21 @@ mod tests {
             (Some(CODE), Some(b"")),
             (Some("3101150012000002"), Some(b"secret")),
             (Some("#"), Some(b"secret")),
+            (Some("display"), Some(b"secret")),
+            (Some("display"), None),
             (Some(Probe::NAME), Some(b"secret")),
             (Some(Probe::NAME), None),
         ] {
             assert!(login(username, password).is_err(), "{username:?} {password:?}");
         }
+    }
+
+    #[test]
+    fn an_observer_listens_within_its_topics_and_never_speaks() {
+        let identity = login(Some("display"), Some(b"screen")).unwrap();
+        assert_eq!((identity.name.as_str(), identity.route), ("display", Route::Router));
+        assert!(identity.access.publish.is_empty());
+        assert_eq!(identity.access.subscribe, [Filter::new("/U/M/#").unwrap()]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn refuse(at: &Place, faults: &mut Faults<'_>) {
     faults.add(at, NOT_YET, "leave it out for now");
 }
 
-/// `[broker.tls]`, `[broker.registration]`, `[[broker.observer]]`
+/// `[broker.tls]`, `[broker.registration]`
 pub(super) fn refuse_broker_tables(broker: &mut Section<'_>, faults: &mut Faults<'_>) {
     if let Some(mut tls) = broker.section("tls", faults) {
         refuse(tls.place(), faults);
@@ -32,14 +32,6 @@ pub(super) fn refuse_broker_tables(broker: &mut Section<'_>, faults: &mut Faults
             registration.text(key, faults);
         }
         registration.finish(faults);
-    }
-    for mut observer in broker.sections("observer", faults) {
-        refuse(observer.place(), faults);
-        for key in ["username", "password_file", "password_credential"] {
-            observer.text(key, faults);
-        }
-        observer.texts("topics", faults);
-        observer.finish(faults);
     }
 }
 

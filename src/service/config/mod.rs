@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 mod fault;
 mod later;
+mod observer;
 mod paths;
 mod pile;
 mod reader;
@@ -21,6 +22,7 @@ mod uplink;
 mod tests;
 
 pub use fault::{ConfigError, Fault};
+pub use observer::Observer;
 pub use paths::Paths;
 pub use pile::{Pile, PileKind};
 pub use secret::Secret;
@@ -32,7 +34,7 @@ use crate::{
     site::{PileConfig, SiteConfig},
 };
 use fault::Faults;
-use reader::Section;
+use reader::{At, Section};
 
 /// The config, whole and consistent.
 #[derive(Debug, Clone)]
@@ -166,4 +168,25 @@ fn required_section<'t>(
         faults.add(&at, "is missing", format!("write a table [{key}]"));
     }
     section
+}
+
+/// Says so if a value was used before; `seen` has who used it.
+fn once<T: Ord + std::fmt::Display>(
+    seen: &mut BTreeMap<T, String>,
+    at: At<T>,
+    owner: &str,
+    faults: &mut Faults<'_>,
+) {
+    match seen.get(&at.value) {
+        Some(first) => {
+            faults.add(
+                &at.place,
+                format!("is used by {first} too: {}", at.value),
+                "each has its own",
+            );
+        }
+        None => {
+            seen.insert(at.value, owner.to_owned());
+        }
+    }
 }

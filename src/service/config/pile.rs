@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     fault::Faults,
+    once,
     reader::{At, Section},
     secret::{self, Secret},
 };
@@ -91,26 +92,6 @@ fn pile_code(at: At<String>, faults: &mut Faults<'_>) -> Option<At<PileCode>> {
             let text = format!("is not a pile code: {}: {error}", at.value);
             faults.add(&at.place, text, "16 letters and digits");
             None
-        }
-    }
-}
-
-fn once<T: Ord + std::fmt::Display>(
-    seen: &mut BTreeMap<T, String>,
-    at: At<T>,
-    owner: &str,
-    faults: &mut Faults<'_>,
-) {
-    match seen.get(&at.value) {
-        Some(first) => {
-            faults.add(
-                &at.place,
-                format!("is used by {first} too: {}", at.value),
-                "each has its own",
-            );
-        }
-        None => {
-            seen.insert(at.value, owner.to_owned());
         }
     }
 }

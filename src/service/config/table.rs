@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::{
     fault::Faults,
     later,
+    observer::{self, Observer},
     reader::{At, Section},
 };
 
@@ -101,7 +102,13 @@ pub struct Broker {
     pub max_packet_bytes: u32,
     /// Between the TCP connection and its CONNECT.
     pub connect_timeout: Duration,
+    /// Who may listen.
+    pub observers: Vec<Observer>,
 }
+
+/// The largest envelope that is read (`apdu::RECEIVED_LIMIT`) and its topic: what is longer would
+/// be refused anyway, and only take memory until then.
+const MAX_PACKET_BYTES: u64 = 65_536 + 1024;
 
 pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<At<Broker>> {
     let listen = section.text("listen", faults);
@@ -109,9 +116,10 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
     let listen = listen.and_then(|at| address(at, faults));
     // One pile needs one connection; two revisions of a site's plan fit into 4096.
     let max_connections = section.number_or("max_connections", 1..=4096, 256, faults);
-    // The largest message of the protocol is a local card list; MQTT ends at 256 MiB.
-    let max_packet_bytes = section.number_or("max_packet_bytes", 1024..=1 << 24, 65_536, faults);
+    let packet_bytes = 1024..=MAX_PACKET_BYTES;
+    let max_packet_bytes = section.number_or("max_packet_bytes", packet_bytes, 65_536, faults);
     let connect_timeout_ms = section.number_or("connect_timeout_ms", 100..=60_000, 5000, faults);
+    let observers = observer::read_all(&mut section, faults);
     later::refuse_broker_tables(&mut section, faults);
     section.finish(faults);
     listen.map(|at| {
@@ -120,6 +128,7 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
             max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
             max_packet_bytes: u32::try_from(max_packet_bytes).unwrap_or(u32::MAX),
             connect_timeout: Duration::from_millis(connect_timeout_ms),
+            observers,
         })
     })
 }

@@ -250,6 +250,33 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[broker.observer]]\ntopics = [1]\n[[pile]]\ncode = \"3101150012000001\"",
         "broker.observer[1].topics: has the wrong type",
     ),
+    ("[http]", "[[broker.observer]]\n[http]", "broker.observer[1].password_file: is missing"),
+    (
+        "[http]",
+        "[[broker.observer]]\nusername = \"3101150012000009\"\n[http]",
+        "broker.observer[1].username: looks like a pile code: 3101150012000009",
+    ),
+    (
+        "[http]",
+        "[[broker.observer]]\nusername = \"sitepilot-probe\"\n[http]",
+        "broker.observer[1].username: cannot be a name",
+    ),
+    (
+        "[http]",
+        "[[broker.observer]]\nusername = \"a\"\n[[broker.observer]]\nusername = \"a\"\n[http]",
+        "broker.observer[2].username: is used by broker.observer[1] too: a",
+    ),
+    (
+        "[http]",
+        "[[broker.observer]]\ntopics = [\"/U/#/x\"]\n[http]",
+        "broker.observer[1].topics: is not a topic filter: /U/#/x",
+    ),
+    (
+        "[http]",
+        "[[broker.observer]]\ntopics = [\"/U/M/#\", \"/D/R/#\"]\n[http]",
+        "broker.observer[1].topics: can never be seen: /D/R/#",
+    ),
+    ("[http]", "[[broker.observer]]\ntopics = []\n[http]", "has the wrong number of topics: 0"),
     ("[http]", "[[bus]]\nname = \"b\"\n[http]", "bus[1]: not supported by this version yet"),
     (
         "[http]",

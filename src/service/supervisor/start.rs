@@ -20,7 +20,7 @@ use crate::{
     domain::id::UplinkName,
     ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
     service::{
-        config::Config,
+        config::{Config, Observer},
         credentials::Credentials,
         gate::{Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
@@ -73,7 +73,8 @@ impl Running {
         let roster = Arc::new(Roster::of(&config.piles));
         let probe = Probe::new().context("no randomness")?;
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
-        let registry = Arc::new(Piles::new(roster.clone(), probe.clone()));
+        let observers = &config.broker.observers;
+        let registry = Arc::new(Piles::new(roster.clone(), observers, probe.clone()));
         let (doors, doors_task) = Doors::bind(doors_config(config), registry, door_events).await?;
         let http = listen::http(config).await?;
         let control = listen::control(&config.control.socket).await?;
@@ -315,6 +316,7 @@ fn doors_config(config: &Config) -> DoorsConfig {
     doors.max_connections = size(broker.max_connections);
     doors.max_packet_bytes = size(broker.max_packet_bytes);
     doors.connect_timeout = broker.connect_timeout;
+    doors.shown = Observer::visible().to_vec();
     doors
 }
 

@@ -1,0 +1,48 @@
+"""What has brought embedded brokers down, or made them break their word, and the cases that
+show that the doors do not. The list was measured at rumqttd 0.20."""
+
+DEADLY = [
+    ("a client id with / + # or $ connects twice, then nobody can", ["odd_ids_twice_harm_nobody", "id_with_signs_of_topics"]),
+    ("a full broker is asked twice, then nobody can connect", ["full_broker_refuses_and_recovers"]),
+    ("a shared subscription and a lost link end the router", ["shared_subscription"]),
+    ("a connection that says nothing keeps the others out", ["silent_connections_stop_nobody"]),
+]
+
+WRONG = [
+    ("QoS 2 in, normal flow", ["each_qos_arrives_once"]),
+    ("QoS 2 PUBLISH repeated before PUBREL: stored twice, later messages shifted", ["duplicate_before_release_is_delivered_once"]),
+    ("PUBREL out of order releases another message", ["releases_in_any_order"]),
+    ("link lost after PUBREC: the client is closed on every reconnect", ["cut_between_pubrec_and_pubrel", "cut_before_pubrec"]),
+    ("redelivery with a new packet id and without DUP", ["unacknowledged_come_again", "release_comes_again"]),
+    ("delivery with the QoS of the subscription", ["delivery_has_the_lesser_qos", "retained_has_the_lesser_qos"]),
+    ("QoS 0 while away", ["qos_0_while_away"]),
+    ("PUBACK out of order closes the subscriber", ["pubacks_in_any_order"]),
+    ("an empty message that is not retained clears the retained one", ["empty_not_retained_leaves_the_retained", "empty_retained_clears"]),
+    ("a second SUBSCRIBE brings no retained message", ["subscribing_again_sends_the_retained_again"]),
+    ("PUBLISH to a/#, a/+/b or an empty topic is acknowledged", ["publish_topic_hash", "publish_topic_plus", "publish_topic_empty"]),
+    ("SUBSCRIBE to a#, a/#/b or an empty filter is granted", ["subscribe_hash_in_a_level", "subscribe_hash_not_last", "subscribe_empty_filter"]),
+    ("# is granted to everybody and brings everything", ["everything_for_who_may_not", "everything_for_who_may_have_it"]),
+    ("a filter that begins with $ closes the client", ["state_of_the_broker"]),
+    ("UNSUBSCRIBE of an unknown filter is not answered", ["unsubscribe_of_the_unknown_is_answered"]),
+    ("a wrong or missing password closes without CONNACK", ["wrong_password", "missing_login", "missing_password"]),
+    ("keep-alive 0 is refused", ["keep_alive_zero", "keep_alive_zero_is_kept"]),
+    ("an empty client id, with and without clean session", ["empty_id", "empty_id_with_a_session"]),
+    ("another level of the protocol, and MQTT 3.1", ["level_6", "mqtt_3_1"]),
+    ("a second CONNECT is passed over", ["second_connect"]),
+    ("a packet above the limit", ["oversize_packet", "largest_packet"]),
+    ("QoS 3, packet id 0", ["publish_qos_3", "publish_qos_1_id_0", "publish_qos_2_id_0"]),
+    ("take-over with clean session: the wrong will at the wrong time", ["take_over_of_clean_sessions_publishes_each_will"]),
+    ("take-over of a kept session", ["take_over_of_kept_sessions_publishes_the_will", "take_over_keeps_the_session"]),
+    ("the will of a killed client, and none after DISCONNECT", ["lost_link_publishes_the_will", "retained_will", "disconnect_drops_the_will"]),
+    ("keep-alive of a silent client", ["silence_closes"]),
+    ("keep-alive of a silent client that is spoken to: never closed", ["silence_closes_while_spoken_to"]),
+    ("300 silent connections", ["silent_connections_stop_nobody"]),
+    ("a CONNECT in single bytes, and one that never ends", ["connect_in_single_bytes", "connect_over_seven_seconds"]),
+    ("200 clients connect, subscribe, fan out", ["two_hundred_subscribers"]),
+    ("eight threads take one client id over from each other", ["take_over_storm"]),
+    ("a subscriber that stops reading costs others their messages", ["reader_that_stops_harms_nobody"]),
+    ("a flood for a client that is away: only the newest are left", ["flood_for_a_client_that_is_away"]),
+    ("5000 client ids are never freed", ["client_ids_leave_nothing_behind"]),
+    ("20 000 topics are never freed", ["topics_leave_nothing_behind"]),
+    ("5000 filters are never freed", ["filters_leave_nothing_behind"]),
+]
