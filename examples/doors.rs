@@ -87,6 +87,6 @@ async fn main() -> anyhow::Result<()> {
     let (inbox, _events) = flume::bounded(INBOX);
     let accounts = Arc::new(Accounts(options.accounts));
     let (doors, task) = Doors::bind(config, accounts, inbox).await?;
-    println!("{}", doors.local_addr());
+    println!("{}", doors.plain_address().expect("a plain door"));
     task.run().await.context("the doors closed")
 }

@@ -9,6 +9,8 @@ mod limits;
 mod mqtt_raw;
 #[path = "doors/observers.rs"]
 mod observers;
+#[path = "support/pki.rs"]
+mod pki;
 #[path = "doors/presence.rs"]
 mod presence;
 #[path = "doors/protocol.rs"]
@@ -17,3 +19,5 @@ mod protocol;
 mod sessions;
 #[path = "doors/site.rs"]
 mod site;
+#[path = "doors/tls.rs"]
+mod tls;

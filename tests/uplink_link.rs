@@ -92,7 +92,7 @@ impl World {
         let counters = Arc::new(Counters::default());
         let outbox = Outbox::new(counters.clone());
         let kept = Arc::new(Kept::default());
-        let settings = settings(doors.local_addr().port(), kept.clone());
+        let settings = settings(doors.plain_address().unwrap().port(), kept.clone());
         let link = Link::new(settings, outbox.clone(), counters.clone(), inbox, stopped);
         tasks.spawn(link.run());
         Self { doors, cloud, logins, kept, site, outbox, counters, stop, tasks }

@@ -1,21 +1,43 @@
 //! What the doors are told at the start.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::filter::Filter;
+use super::keys::Keys;
+use super::porch::WallClock;
+
+/// A door for TLS.
+#[derive(Clone)]
+pub struct TlsDoor {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// What to show, and whom to trust.
+    pub keys: Keys,
+    /// The time of day that certificates are judged by; while it is unset, their validity is not.
+    pub wall: WallClock,
+}
+
+impl fmt::Debug for TlsDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsDoor").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
 
 /// Settings and limits of the doors. `DoorsConfig::new(listen)` gives defaults for a site of up
 /// to 200 piles.
 #[derive(Debug, Clone)]
 pub struct DoorsConfig {
-    /// Where to listen; port 0 takes any free one.
-    pub listen: SocketAddr,
+    /// Where to listen for plain TCP; port 0 takes any free one. `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The door for TLS, if there is one.
+    pub tls: Option<TlsDoor>,
     /// Greatest number of clients that are logged in at once.
     pub max_connections: usize,
     /// Greatest remaining length of a packet; a client that sends more is cut.
     pub max_packet_bytes: usize,
-    /// Time from the TCP connection to a complete CONNECT, and to the end of a take-over.
+    /// Time from the TCP connection to a complete CONNECT, TLS and a take-over included.
     pub connect_timeout: Duration,
     /// Time a socket may refuse to take another byte before it is closed.
     pub write_timeout: Duration,
@@ -42,11 +64,19 @@ pub struct DoorsConfig {
 }
 
 impl DoorsConfig {
-    /// The defaults, listening on `listen`.
+    /// The defaults, listening on `listen` for plain TCP.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
+        Self { listen: Some(listen), ..Self::default() }
+    }
+}
+
+impl Default for DoorsConfig {
+    /// Listens nowhere yet.
+    fn default() -> Self {
         Self {
-            listen,
+            listen: None,
+            tls: None,
             max_connections: 256,
             max_packet_bytes: 65_536,
             connect_timeout: Duration::from_secs(5),
@@ -80,6 +110,9 @@ pub enum DoorsError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The library refuses keys that were checked before.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// A thread of the router could not be started, or the router has ended.
     #[error("the router does not run: {0}")]
     Router(String),

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::entrance::{Admitted, enter};
+use super::entrance::{Admitted, Visitor, enter};
 use super::event::{DoorEvent, GoneReason};
 use super::frame::{self, Incoming, Publish};
 use super::hub::{Guest, Hub};
+use super::lobby::Patience;
+use super::porch::Met;
 use super::registry::{Identity, Route};
 use super::session::Reply;
 use super::shared::{Closing, Shared};
@@ -35,16 +38,52 @@ const KEEP_BYTES: usize = 4096;
 /// Time for the last packets at shutdown.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Serves one TCP or TLS connection from its first byte to its end.
-pub(super) async fn serve<S>(
-    shared: Arc<Shared>,
-    mut stream: S,
-    connection: ConnectionId,
-    address: SocketAddr,
-) where
+/// A TCP connection.
+pub(super) struct Caller {
+    pub stream: TcpStream,
+    pub connection: ConnectionId,
+    pub address: SocketAddr,
+}
+
+/// Serves one plain connection from its first byte to its end.
+pub(super) async fn serve_plain(shared: Arc<Shared>, caller: Caller) {
+    let Caller { stream, connection, address } = caller;
+    let patience = Patience::begin(&shared, connection);
+    let visitor = Visitor { connection, address, certificate: None };
+    serve(shared, patience, stream, visitor).await;
+}
+
+/// Serves one TLS connection from its first byte to its end.
+pub(super) async fn serve_tls(shared: Arc<Shared>, caller: Caller) {
+    let Caller { stream, connection, address } = caller;
+    let Some(porch) = &shared.porch else { return };
+    let mut patience = Patience::begin(&shared, connection);
+    match patience.with(porch.meet(stream)).await {
+        None => {}
+        Some(Ok(Met { stream, certificate, is_resumed })) => {
+            shared.counters.handshakes.one();
+            if is_resumed {
+                shared.counters.resumed_handshakes.one();
+            }
+            let visitor = Visitor { connection, address, certificate };
+            serve(Arc::clone(&shared), patience, stream, visitor).await;
+        }
+        Some(Err(error)) => {
+            shared.counters.failed_handshakes.one();
+            if shared.may_log() {
+                tracing::warn!(%address, %error, "no TLS connection");
+            }
+        }
+    }
+}
+
+/// Serves a connection from CONNECT to its end.
+async fn serve<S>(shared: Arc<Shared>, patience: Patience, mut stream: S, visitor: Visitor)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(admitted) = enter(&shared, &mut stream, connection, address).await else { return };
+    let Some(admitted) = enter(&shared, patience, &mut stream, &visitor).await else { return };
+    let Visitor { connection, address, .. } = visitor;
     let Admitted { guest, identity, seated, will, keep_alive, buffer } = *admitted;
     let mut leave = seated.leave.clone();
     let desk = Arc::new(Desk { shared, guest, identity });

@@ -32,6 +32,12 @@ counters! {
     accepted,
     /// Connections closed because they did not log in in time, or others pressed.
     silent,
+    /// TLS connections that stood before their login.
+    handshakes,
+    /// TLS handshakes among these that a ticket made short.
+    resumed_handshakes,
+    /// TLS handshakes that failed, or that the client gave up.
+    failed_handshakes,
     /// Logins refused: name, password, client id, will, version.
     refused_logins,
     /// Logins refused because the doors were full.

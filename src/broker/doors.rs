@@ -1,22 +1,26 @@
 //! The handle and the accepting task.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::ClientConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::config::{DoorsConfig, DoorsError};
-use super::connection::serve;
+use super::connection::{Caller, serve_plain, serve_tls};
 use super::counters::{Counters, DoorsCounters};
 use super::event::{DoorEvent, Outgoing, SendError, To};
 use super::filter::check_topic;
 use super::hub::Hub;
+use super::keys::Keys;
 use super::pipe::{self, PipeEnd};
+use super::porch::Porch;
 use super::registry::Registry;
 use super::shared::{Closing, Shared};
 
@@ -34,44 +38,68 @@ const TCP_IDLE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Doors {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    plain_address: Option<SocketAddr>,
+    tls_address: Option<SocketAddr>,
     ended: watch::Receiver<()>,
 }
 
 /// The accepting task. Dropping it closes the doors.
 pub struct DoorsTask {
     shared: Arc<Shared>,
-    listener: TcpListener,
+    plain: Option<TcpListener>,
+    tls: Option<TcpListener>,
     _ended: watch::Sender<()>,
 }
 
 impl Doors {
-    /// Binds the listener and starts the router; [`DoorsTask::run`] then serves. Events of
+    /// Binds the listeners and starts the router; [`DoorsTask::run`] then serves. Events of
     /// hosts' clients go to `inbox`; while it is full, their connections are not read.
     ///
     /// # Errors
-    /// If the address cannot be bound or the router does not start.
+    /// If an address cannot be bound or the router does not start.
     pub async fn bind(
         config: DoorsConfig,
         registry: Arc<dyn Registry>,
         inbox: flume::Sender<DoorEvent>,
     ) -> Result<(Self, DoorsTask), DoorsError> {
-        let bind = |source| DoorsError::Bind { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        let (plain, plain_address) = bind(config.listen).await?;
+        let (tls, tls_address) = bind(config.tls.as_ref().map(|door| door.listen)).await?;
+        let porch = config.tls.as_ref().map(Porch::new).transpose()?;
         let (pipe, end) = pipe::open()?;
         let hub = Hub::new(config, Arc::new(Counters::default()), pipe);
-        let shared = Arc::new(Shared::new(hub, registry, inbox));
+        let shared = Arc::new(Shared::new(hub, porch, registry, inbox));
         spawn_exit(Arc::clone(&shared), end)?;
         let (sender, ended) = watch::channel(());
-        let doors = Self { shared: Arc::clone(&shared), address, ended };
-        Ok((doors, DoorsTask { shared, listener, _ended: sender }))
+        let doors = Self { shared: Arc::clone(&shared), plain_address, tls_address, ended };
+        Ok((doors, DoorsTask { shared, plain, tls, _ended: sender }))
     }
 
-    /// Where the doors listen.
+    /// Where the doors listen for plain TCP.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub const fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain_address
+    }
+
+    /// Where the doors listen for TLS.
+    #[must_use]
+    pub const fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
+    /// How the controller itself comes in by TLS, to see whether the doors answer: it trusts
+    /// their certificate only, and shows the same. `None` without TLS.
+    #[must_use]
+    pub fn tls_probe(&self) -> Option<Arc<ClientConfig>> {
+        self.shared.porch.as_ref().map(Porch::probe)
+    }
+
+    /// New TLS connections are met with these keys; those that stand are left alone. Without TLS
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    /// If the library refuses them; the old ones go on.
+    pub fn renew(&self, keys: &Keys) -> Result<(), DoorsError> {
+        self.shared.porch.as_ref().map_or(Ok(()), |porch| porch.renew(keys)).map_err(Into::into)
     }
 
     /// Says something to a client. Never blocks. Delivered if and when the client has subscribed
@@ -125,6 +153,24 @@ impl Doors {
     }
 }
 
+async fn bind(
+    address: Option<SocketAddr>,
+) -> Result<(Option<TcpListener>, Option<SocketAddr>), DoorsError> {
+    let Some(address) = address else { return Ok((None, None)) };
+    let failed = |source| DoorsError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((Some(listener), Some(bound)))
+}
+
+/// The next connection; without a listener there is none, ever.
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The thread that takes what comes out of the router.
 fn spawn_exit(shared: Arc<Shared>, mut end: PipeEnd) -> Result<(), DoorsError> {
     let work = move || {
@@ -152,7 +198,16 @@ impl DoorsTask {
         loop {
             tokio::select! {
                 () = async { drop(closing.wait_for(|closing| *closing != Closing::Not).await) } => break,
-                accepted = self.listener.accept() => self.admit(accepted, &mut connections).await,
+                accepted = accept(self.plain.as_ref()) => {
+                    if let Some(caller) = self.admit(accepted).await {
+                        connections.spawn(serve_plain(Arc::clone(&self.shared), caller));
+                    }
+                }
+                accepted = accept(self.tls.as_ref()) => {
+                    if let Some(caller) = self.admit(accepted).await {
+                        connections.spawn(serve_tls(Arc::clone(&self.shared), caller));
+                    }
+                }
                 Some(ended) = connections.join_next() => {
                     if let Err(error) = check_ended(ended) {
                         result = Err(error);
@@ -173,11 +228,8 @@ impl DoorsTask {
         })
     }
 
-    async fn admit(
-        &self,
-        accepted: std::io::Result<(TcpStream, SocketAddr)>,
-        connections: &mut JoinSet<()>,
-    ) {
+    /// A connection that the kernel has accepted, or a pause.
+    async fn admit(&self, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<Caller> {
         match accepted {
             Ok((stream, address)) => {
                 self.shared.counters.accepted.one();
@@ -186,11 +238,12 @@ impl DoorsTask {
                 let _alive = rustix::net::sockopt::set_socket_keepalive(&stream, true);
                 let _idle = rustix::net::sockopt::set_tcp_keepidle(&stream, TCP_IDLE);
                 let connection = self.shared.next_connection();
-                connections.spawn(serve(Arc::clone(&self.shared), stream, connection, address));
+                Some(Caller { stream, connection, address })
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
+                None
             }
         }
     }

@@ -9,9 +9,11 @@ use rumqttd::protocol::ConnectReturnCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::certificate::CertificateName;
 use super::connect::Connect;
 use super::frame::{self, Incoming, Malformed, Publish};
 use super::hub::{Guest, Seated, Sit};
+use super::lobby::Patience;
 use super::registry::{Identity, Login};
 use super::shared::Shared;
 use crate::domain::id::ConnectionId;
@@ -31,6 +33,14 @@ const LINGER: Duration = Duration::from_millis(250);
 
 /// Bytes thrown away while it does.
 const LINGER_BYTES: usize = 16 * 1024;
+
+/// A connection whose login is still to come.
+pub(super) struct Visitor {
+    pub connection: ConnectionId,
+    pub address: SocketAddr,
+    /// Whom its certificate names.
+    pub certificate: Option<CertificateName>,
+}
 
 /// A client that is in.
 pub(super) struct Admitted {
@@ -53,37 +63,22 @@ enum Outcome {
 /// Brings a connection in, or sees it off.
 pub(super) async fn enter<S>(
     shared: &Arc<Shared>,
+    mut patience: Patience,
     stream: &mut S,
-    connection: ConnectionId,
-    address: SocketAddr,
+    visitor: &Visitor,
 ) -> Option<Box<Admitted>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (_pass, pressed) = shared.enter_lobby(connection);
-    let mut closing = shared.closing();
-    let outcome = tokio::select! {
-        outcome = timeout(shared.config.connect_timeout, meet(shared, stream, connection, address)) => {
-            outcome.ok()
-        }
-        _ = pressed => None,
-        _ = closing.changed() => return None,
-    };
-    match outcome {
-        Some(Outcome::Admitted(admitted)) => return Some(admitted),
-        Some(Outcome::Refused(code)) => refuse(stream, code).await,
-        Some(Outcome::Dropped) => {}
-        None => shared.counters.silent.one(),
+    match patience.with(meet(shared, stream, visitor)).await? {
+        Outcome::Admitted(admitted) => return Some(admitted),
+        Outcome::Refused(code) => refuse(stream, code).await,
+        Outcome::Dropped => {}
     }
     None
 }
 
-async fn meet<S>(
-    shared: &Arc<Shared>,
-    stream: &mut S,
-    connection: ConnectionId,
-    address: SocketAddr,
-) -> Outcome
+async fn meet<S>(shared: &Arc<Shared>, stream: &mut S, visitor: &Visitor) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -91,9 +86,9 @@ where
     let connect = match read_connect(stream, &mut buffer, shared.config.max_packet_bytes).await {
         Ok(Some(connect)) => connect,
         Ok(None) => return Outcome::Dropped,
-        Err(error) => return turn_away(shared, error, address),
+        Err(error) => return turn_away(shared, error, visitor.address),
     };
-    let (guest, identity) = match check(shared, &connect, connection, address) {
+    let (guest, identity) = match check(shared, &connect, visitor) {
         Ok(known) => known,
         Err(code) => {
             shared.counters.refused_logins.one();
@@ -149,15 +144,16 @@ where
 fn check(
     shared: &Shared,
     connect: &Connect,
-    connection: ConnectionId,
-    address: SocketAddr,
+    visitor: &Visitor,
 ) -> Result<(Guest, Identity), ConnectReturnCode> {
-    let client_id = client_id(connect, connection)?;
+    let Visitor { connection, address, certificate } = visitor;
+    let client_id = client_id(connect, *connection)?;
     let login = Login {
         client_id: &client_id,
         username: connect.username.as_deref(),
         password: connect.password.as_deref(),
-        address,
+        certificate: certificate.as_ref(),
+        address: *address,
     };
     let identity = shared.registry.login(&login).map_err(|refused| {
         if shared.may_log() {
@@ -177,7 +173,7 @@ fn check(
         }
         return Err(ConnectReturnCode::NotAuthorized);
     }
-    let guest = Guest::new(connection, &identity, &client_id, connect.clean);
+    let guest = Guest::new(*connection, &identity, &client_id, connect.clean);
     Ok((guest, identity))
 }
 

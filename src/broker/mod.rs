@@ -5,7 +5,8 @@
 //! trivial packets stop it, it restricts no topics, tells of no clients, and its QoS 2 does not
 //! survive a reconnect.
 //!
-//! * `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login, take-over;
+//! * `porch` TLS, with `keys` and `certificate`; `lobby` the patience with those who have not
+//!   logged in; `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login, take-over;
 //!   `connection` one client's reader and writer; `session` its MQTT state, pure.
 //! * `hub` who sits where; `fanout` and `tree` who gets what; `pipe` the road through the router.
 //!
@@ -15,6 +16,7 @@
 //!
 //! An acknowledgement means "in memory": the site's answer after its commit is the promise.
 
+mod certificate;
 mod config;
 mod connect;
 mod connection;
@@ -26,18 +28,24 @@ mod fanout;
 mod filter;
 mod frame;
 mod hub;
+mod keys;
+mod lobby;
 mod pipe;
+mod porch;
 mod registry;
 mod retained;
 mod session;
 mod shared;
 mod tree;
 
-pub use config::{DoorsConfig, DoorsError};
+pub use certificate::CertificateName;
+pub use config::{DoorsConfig, DoorsError, TlsDoor};
 pub use counters::DoorsCounters;
 pub use doors::{Doors, DoorsTask};
 pub use event::{DoorEvent, GoneReason, Outgoing, SendError, To};
 pub use filter::{Filter, FilterError, check_topic};
+pub use keys::{Keys, KeysFault, KeysPart};
+pub use porch::WallClock;
 pub use registry::{Access, Identity, Login, LoginRefused, Registry, Route};
 
 /// What the fuzz targets run of the doors.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::certificate::CertificateName;
 use super::filter::Filter;
 
 /// What a client shows at the door.
@@ -14,6 +15,8 @@ pub struct Login<'a> {
     pub username: Option<&'a str>,
     /// Password, if any.
     pub password: Option<&'a [u8]>,
+    /// Whom its certificate names; `None` where none is required.
+    pub certificate: Option<&'a CertificateName>,
     /// Where it comes from.
     pub address: SocketAddr,
 }

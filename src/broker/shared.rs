@@ -1,23 +1,20 @@
 //! What all connections, the handle and the router's exit share.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::config::DoorsConfig;
 use super::counters::Counters;
 use super::event::DoorEvent;
 use super::hub::Hub;
+use super::lobby::Lobby;
+use super::porch::Porch;
 use super::registry::Registry;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Mono;
-
-/// Connections that have not logged in yet. When more come, the one that has waited longest is
-/// closed: an honest client needs one round trip, so only the silent grow old here.
-const MAX_LOBBY: usize = 128;
 
 /// Lines an hour of misbehaving clients may write into the log, in bursts; the counters tell the
 /// rest.
@@ -42,7 +39,8 @@ pub(super) enum Closing {
 /// Shared state; all locks are held for moments only, never over an await.
 pub(super) struct Shared {
     hub: Mutex<Hub>,
-    lobby: Mutex<BTreeMap<ConnectionId, oneshot::Sender<()>>>,
+    pub lobby: Lobby,
+    pub porch: Option<Porch>,
     pub registry: Arc<dyn Registry>,
     pub inbox: flume::Sender<DoorEvent>,
     pub counters: Arc<Counters>,
@@ -59,12 +57,18 @@ fn instant() -> Instant {
 }
 
 impl Shared {
-    pub fn new(hub: Hub, registry: Arc<dyn Registry>, inbox: flume::Sender<DoorEvent>) -> Self {
+    pub fn new(
+        hub: Hub,
+        porch: Option<Porch>,
+        registry: Arc<dyn Registry>,
+        inbox: flume::Sender<DoorEvent>,
+    ) -> Self {
         Self {
             counters: Arc::clone(&hub.counters),
             config: hub.config.clone(),
             hub: Mutex::new(hub),
-            lobby: Mutex::default(),
+            lobby: Lobby::default(),
+            porch,
             registry,
             inbox,
             closing: watch::channel(Closing::Not).0,
@@ -118,36 +122,5 @@ impl Shared {
 
     pub fn closing(&self) -> watch::Receiver<Closing> {
         self.closing.subscribe()
-    }
-
-    /// Enters the lobby; the receiver fires when the place is needed.
-    pub fn enter_lobby(
-        self: &Arc<Self>,
-        connection: ConnectionId,
-    ) -> (LobbyPass, oneshot::Receiver<()>) {
-        let (leave, left) = oneshot::channel();
-        let mut lobby = self.lobby.lock().unwrap_or_else(PoisonError::into_inner);
-        if lobby.len() >= MAX_LOBBY
-            && let Some((_, oldest)) = lobby.pop_first()
-        {
-            // It may have gone by itself.
-            let _gone = oldest.send(());
-        }
-        lobby.insert(connection, leave);
-        drop(lobby);
-        (LobbyPass { shared: Arc::clone(self), connection }, left)
-    }
-}
-
-/// A place in the lobby, given back when dropped.
-pub(super) struct LobbyPass {
-    shared: Arc<Shared>,
-    connection: ConnectionId,
-}
-
-impl Drop for LobbyPass {
-    fn drop(&mut self) {
-        let mut lobby = self.shared.lobby.lock().unwrap_or_else(PoisonError::into_inner);
-        lobby.remove(&self.connection);
     }
 }

@@ -17,8 +17,8 @@ use tracing_subscriber::{
 };
 
 /// What is always added: the router opens a span at level ERROR for every packet, and its
-/// library tells of every lost link what we tell once.
-const QUIET: [&str; 3] = ["rumqttd=warn", "rumqttc=error", "hyper=warn"];
+/// library tells of every lost link what we tell once. That of TLS warns of what any stranger sends.
+const QUIET: [&str; 4] = ["rumqttd=warn", "rumqttc=error", "hyper=warn", "rustls=error"];
 
 /// Changes the level while the program runs.
 #[derive(Debug, Clone)]

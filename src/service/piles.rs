@@ -153,7 +153,7 @@ mod tests {
             password: Secret::new("screen".to_owned()),
             topics: vec![Filter::new("/U/M/#").unwrap()],
         };
-        let login = Login { client_id: "x", username, password, address };
+        let login = Login { client_id: "x", username, password, certificate: None, address };
         Piles::new(roster, &[observer], probe).login(&login)
     }
 

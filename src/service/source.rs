@@ -75,6 +75,9 @@ impl Desk {
         let doors = self.doors.counters();
         vec![
             ("doors_accepted", "TCP connections accepted", doors.accepted),
+            ("doors_tls_handshakes", "TLS connections established", doors.handshakes),
+            ("doors_tls_resumed", "TLS connections resumed by ticket", doors.resumed_handshakes),
+            ("doors_tls_failed", "TLS handshakes that failed", doors.failed_handshakes),
             ("doors_refused_logins", "Logins refused", doors.refused_logins),
             ("doors_refused_full", "Logins refused for want of room", doors.refused_full),
             ("doors_silent", "Connections without a login in time", doors.silent),

@@ -11,16 +11,18 @@ use std::{
     time::Duration,
 };
 
+use rustls::{ClientConfig, pki_types::ServerName};
 use sd_notify::NotifyState;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsConnector;
 use tracing::{error, info};
 
 use super::{heart::Pulse, piles::Probe};
-use crate::{clock::Clock, domain::time::Mono, status::Health};
+use crate::{broker::Doors, clock::Clock, domain::time::Mono, status::Health};
 
 /// The heart turns every second at the least; a slow commit is told of separately.
 const MAX_SILENCE_MS: u64 = 15_000;
@@ -75,7 +77,7 @@ impl Watch {
         let interval = watchdog.map_or(INTERVAL, |limit| (limit / 3).min(INTERVAL));
         let mut was_good = true;
         loop {
-            let found = door.knock().await.err().map(|error| error.to_string());
+            let found = door.knock().await.err();
             if self.is_leaving.load(Relaxed) {
                 return;
             }
@@ -96,10 +98,9 @@ impl Watch {
     }
 }
 
-/// The doors as a client sees them.
-#[derive(Debug)]
+/// The doors as clients see them: every way in is tried.
 pub struct Door {
-    address: SocketAddr,
+    doors: Doors,
     connect: Vec<u8>,
 }
 
@@ -110,35 +111,64 @@ const DISCONNECT: [u8; 2] = [0xe0, 0];
 const CONNACK: u8 = 0x20;
 
 impl Door {
-    /// The doors at this address, to be entered with the probe's account.
+    /// These doors, to be entered with the probe's account.
     #[must_use]
-    pub fn new(mut address: SocketAddr, probe: &Probe) -> Self {
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            });
-        }
-        Self { address, connect: connect_packet(probe) }
+    pub fn new(doors: Doors, probe: &Probe) -> Self {
+        Self { doors, connect: connect_packet(probe) }
     }
 
-    /// Logs in and leaves. Full doors answer too.
-    async fn knock(&self) -> io::Result<()> {
-        let knock = async {
-            let mut stream = TcpStream::connect(self.address).await?;
-            stream.write_all(&self.connect).await?;
-            let mut answer = [0; 4];
-            stream.read_exact(&mut answer).await?;
-            if answer[0] != CONNACK {
-                return Err(io::Error::other("the answer to a login is none"));
-            }
-            stream.write_all(&DISCONNECT).await
-        };
-        match timeout(PROBE_TIMEOUT, knock).await {
-            Ok(done) => done,
-            Err(_) => Err(io::Error::other("no answer to a login")),
+    /// Logs in and leaves by each way in.
+    async fn knock(&self) -> Result<(), String> {
+        if let Some(address) = self.doors.plain_address() {
+            in_time(self.plain(address)).await.map_err(|error| format!("plain: {error}"))?;
         }
+        if let (Some(address), Some(client)) = (self.doors.tls_address(), self.doors.tls_probe()) {
+            in_time(self.tls(address, client)).await.map_err(|error| format!("TLS: {error}"))?;
+        }
+        Ok(())
     }
+
+    async fn plain(&self, address: SocketAddr) -> io::Result<()> {
+        self.log_in(TcpStream::connect(reachable(address)).await?).await
+    }
+
+    async fn tls(&self, address: SocketAddr, client: Arc<ClientConfig>) -> io::Result<()> {
+        let address = reachable(address);
+        let stream = TcpStream::connect(address).await?;
+        let name = ServerName::from(address.ip());
+        self.log_in(TlsConnector::from(client).connect(name, stream).await?).await
+    }
+
+    /// Full doors answer too.
+    async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S) -> io::Result<()> {
+        stream.write_all(&self.connect).await?;
+        stream.flush().await?;
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer).await?;
+        if answer[0] != CONNACK {
+            return Err(io::Error::other("the answer to a login is none"));
+        }
+        stream.write_all(&DISCONNECT).await?;
+        stream.shutdown().await
+    }
+}
+
+async fn in_time(login: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    match timeout(PROBE_TIMEOUT, login).await {
+        Ok(done) => done,
+        Err(_) => Err(io::Error::other("no answer to a login")),
+    }
+}
+
+/// Where a listener is reached from this machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
 }
 
 /// CONNECT of MQTT 3.1.1 with a clean session and a keep-alive of 10 s.

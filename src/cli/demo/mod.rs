@@ -156,7 +156,7 @@ impl Stage {
             let code = place::pile_code(index)?;
             let pile = Handle::new(pile(index, code, arguments.seed), Arc::clone(&tell));
             piles.push((code, pile.clone()));
-            let mut broker = Broker::plain("127.0.0.1", place.config.broker.listen.port());
+            let mut broker = Broker::plain("127.0.0.1", place.doors);
             broker.back_off_ms = (200, 1_000);
             players.spawn(async {
                 mqtt::run(pile, broker).await;

@@ -41,6 +41,8 @@ pub struct Place {
     dir: PathBuf,
     /// As read from the directory's `site.toml`.
     pub config: Config,
+    /// Port of the doors in it.
+    pub doors: u16,
 }
 
 impl Place {
@@ -54,14 +56,15 @@ impl Place {
         let made = fs::DirBuilder::new().mode(0o700).create(&dir);
         made.with_context(|| format!("cannot make a directory: {}", dir.display()))?;
         let file = dir.join("site.toml");
+        let doors = free_port()?;
         let written = write(&dir.join("password"), PASSWORD)
             .and_then(|()| write(&dir.join("code"), REGISTRATION_CODE))
-            .and_then(|()| write(&file, &toml(&dir, free_port()?, cloud)));
+            .and_then(|()| write(&file, &toml(&dir, doors, cloud)));
         let config = written.and_then(|()| {
             Config::load(&file).map_err(|faults| anyhow!("the demo's own config: {faults:?}"))
         });
         match config {
-            Ok(config) => Ok(Self { dir, config }),
+            Ok(config) => Ok(Self { dir, config, doors }),
             Err(error) => {
                 remove(&dir);
                 Err(error)

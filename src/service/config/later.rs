@@ -3,7 +3,6 @@
 use super::{
     fault::{Faults, Place},
     reader::Section,
-    table,
 };
 
 /// What is said of them.
@@ -13,16 +12,8 @@ fn refuse(at: &Place, faults: &mut Faults<'_>) {
     faults.add(at, NOT_YET, "leave it out for now");
 }
 
-/// `[broker.tls]`, `[broker.registration]`
+/// `[broker.registration]`
 pub(super) fn refuse_broker_tables(broker: &mut Section<'_>, faults: &mut Faults<'_>) {
-    if let Some(mut tls) = broker.section("tls", faults) {
-        refuse(tls.place(), faults);
-        tls.text("listen", faults).and_then(|at| table::address(at, faults));
-        for key in ["certificate_file", "key_file", "client_ca_file"] {
-            tls.text(key, faults);
-        }
-        tls.finish(faults);
-    }
     if let Some(mut registration) = broker.section("registration", faults) {
         refuse(registration.place(), faults);
         registration.flag("open", faults);

@@ -16,6 +16,7 @@ mod pile;
 mod reader;
 mod secret;
 mod table;
+mod tls;
 mod uplink;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use paths::Paths;
 pub use pile::{Pile, PileKind};
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
+pub use tls::Tls;
 pub use uplink::{Endpoint, Uplink};
 
 use crate::{
@@ -142,12 +144,12 @@ fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
     let control = root.section("control", faults).map(|section| table::control(section, faults));
     let log = root.section("log", faults).map(|section| table::log(section, faults));
     if let (Some(broker), Some(Some(http))) = (&broker, &http) {
-        table::check_listeners(broker, http, faults);
+        table::check_free(&broker.listeners(), http, faults);
     }
     root.finish(faults);
     Some(Config {
         site: site?,
-        broker: broker?.value,
+        broker: broker?,
         piles,
         uplinks: uplinks?,
         http: http.flatten().map(|at| at.value),

@@ -48,11 +48,34 @@ pub(super) fn read(
     credential_key: &'static str,
     faults: &mut Faults<'_>,
 ) -> Option<Secret> {
+    let (path, privacy) = locate(section, file_key, credential_key, faults)?;
+    let read = read_file(&path, privacy, MAX_SECRET_BYTES, faults)?;
+    let shown = path.value.display();
+    let Ok(text) = String::from_utf8(read.value.1) else {
+        faults.add(&path.place, format!("is not a text: {shown}"), "write the secret into it");
+        return None;
+    };
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        let text = format!("is an empty file: {shown}");
+        faults.add(&path.place, text, "write the secret into it");
+        return None;
+    }
+    Some(Secret(line.to_owned()))
+}
+
+/// Where `<name>_file` or `<name>_credential` is.
+pub(super) fn locate(
+    section: &mut Section<'_>,
+    file_key: &'static str,
+    credential_key: &'static str,
+    faults: &mut Faults<'_>,
+) -> Option<(At<PathBuf>, Privacy)> {
     let file = section.text(file_key, faults);
     let credential = section.text(credential_key, faults);
     match (file, credential) {
-        (Some(file), None) => from_file(&file.map(PathBuf::from), Privacy::Checked, faults),
-        (None, Some(name)) => from_credential(&name, faults),
+        (Some(file), None) => Some((file.map(PathBuf::from), Privacy::Checked)),
+        (None, Some(name)) => Some((credential_path(&name, faults)?, Privacy::Given)),
         (Some(_), Some(name)) => {
             let text = format!("stands beside {file_key}");
             faults.add(&name.place, text, "keep one of the two");
@@ -70,44 +93,41 @@ pub(super) fn read(
 
 /// Whether the file's mode matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Privacy {
+pub(super) enum Privacy {
+    /// Not everybody may read it.
     Checked,
-    /// systemd sets the mode.
+    /// systemd sets the mode, or everybody may read it.
     Given,
 }
 
-fn from_credential(name: &At<String>, faults: &mut Faults<'_>) -> Option<Secret> {
+fn credential_path(name: &At<String>, faults: &mut Faults<'_>) -> Option<At<PathBuf>> {
     let Some(directory) = std::env::var_os(CREDENTIALS) else {
         let text = format!("names a credential, but there are none: {}", name.value);
         faults.add(&name.place, text, "credentials exist only under systemd (LoadCredential=)");
         return None;
     };
     let path = Path::new(&directory).join(&name.value);
-    from_file(&At { value: path, place: name.place.clone() }, Privacy::Given, faults)
+    Some(At { value: path, place: name.place.clone() })
 }
 
-fn from_file(path: &At<PathBuf>, privacy: Privacy, faults: &mut Faults<'_>) -> Option<Secret> {
+/// The file and what is in it, if it is not too long and, where that matters, private.
+pub(super) fn read_file(
+    path: &At<PathBuf>,
+    privacy: Privacy,
+    max_bytes: u64,
+    faults: &mut Faults<'_>,
+) -> Option<At<(PathBuf, Vec<u8>)>> {
     let shown = path.value.display();
-    match read_secret(&path.value) {
+    match read_bounded(&path.value, max_bytes) {
         Ok((_, mode)) if privacy == Privacy::Checked && mode & 0o007 != 0 => {
             let text = format!("can be read by everybody: {shown}");
             faults.add(&path.place, text, format!("chmod 0640 {shown}"));
             None
         }
-        Ok((text, _)) if text.is_empty() => {
-            faults.add(
-                &path.place,
-                format!("is an empty file: {shown}"),
-                "write the secret into it",
-            );
-            None
-        }
-        Ok((text, _)) => Some(Secret(text)),
+        Ok((bytes, _)) => Some(path.clone().map(|path| (path, bytes))),
         Err(error) => {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => {
-                    "create it, mode 0640, with the secret in its first line"
-                }
+                io::ErrorKind::NotFound => "create it, mode 0640 if it is secret",
                 io::ErrorKind::PermissionDenied => "let the user sitepilot's group read it",
                 _ => "",
             };
@@ -117,16 +137,14 @@ fn from_file(path: &At<PathBuf>, privacy: Privacy, faults: &mut Faults<'_>) -> O
     }
 }
 
-/// The first line of the file, and its mode.
-fn read_secret(path: &Path) -> io::Result<(String, u32)> {
+/// What is in the file, and its mode.
+fn read_bounded(path: &Path, max_bytes: u64) -> io::Result<(Vec<u8>, u32)> {
     let meta = fs::metadata(path)?;
     if !meta.is_file() {
         return Err(io::Error::other("not a file"));
     }
-    if meta.len() > MAX_SECRET_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_SECRET_BYTES} bytes")));
+    if meta.len() > max_bytes {
+        return Err(io::Error::other(format!("longer than {max_bytes} bytes")));
     }
-    let text = fs::read_to_string(path)?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    Ok((line.to_owned(), meta.permissions().mode()))
+    Ok((fs::read(path)?, meta.permissions().mode()))
 }

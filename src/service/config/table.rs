@@ -9,6 +9,7 @@ use super::{
     later,
     observer::{self, Observer},
     reader::{At, Section},
+    tls::{self, Tls},
 };
 
 /// What the place is.
@@ -94,8 +95,10 @@ fn absolute(path: &At<String>, faults: &mut Faults<'_>) -> Option<PathBuf> {
 /// Where piles connect.
 #[derive(Debug, Clone)]
 pub struct Broker {
-    /// Plain TCP.
-    pub listen: SocketAddr,
+    /// Plain TCP; `None`: TLS only.
+    pub listen: Option<SocketAddr>,
+    /// TLS; `None`: plain TCP only.
+    pub tls: Option<Tls>,
     /// Connections at the same time.
     pub max_connections: u32,
     /// Largest MQTT packet.
@@ -110,10 +113,17 @@ pub struct Broker {
 /// be refused anyway, and only take memory until then.
 const MAX_PACKET_BYTES: u64 = 65_536 + 1024;
 
-pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<At<Broker>> {
-    let listen = section.text("listen", faults);
-    let listen = section.required("listen", listen, faults, "such as \"0.0.0.0:1883\"");
-    let listen = listen.and_then(|at| address(at, faults));
+impl Broker {
+    /// Where it listens, with the keys that say so.
+    pub(super) fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let plain = self.listen.map(|address| ("broker.listen", address));
+        let tls = self.tls.as_ref().map(|tls| ("broker.tls.listen", tls.listen));
+        plain.into_iter().chain(tls).collect()
+    }
+}
+
+pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<Broker> {
+    let (listen, tls) = doors(&mut section, faults);
     // One pile needs one connection; two revisions of a site's plan fit into 4096.
     let max_connections = section.number_or("max_connections", 1..=4096, 256, faults);
     let packet_bytes = 1024..=MAX_PACKET_BYTES;
@@ -122,15 +132,30 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
     let observers = observer::read_all(&mut section, faults);
     later::refuse_broker_tables(&mut section, faults);
     section.finish(faults);
-    listen.map(|at| {
-        at.map(|listen| Broker {
-            listen,
-            max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
-            max_packet_bytes: u32::try_from(max_packet_bytes).unwrap_or(u32::MAX),
-            connect_timeout: Duration::from_millis(connect_timeout_ms),
-            observers,
-        })
+    Some(Broker {
+        listen,
+        tls,
+        max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
+        max_packet_bytes: u32::try_from(max_packet_bytes).unwrap_or(u32::MAX),
+        connect_timeout: Duration::from_millis(connect_timeout_ms),
+        observers,
     })
+}
+
+/// Where the broker listens: for plain TCP, for TLS, or both; what is wrong has left a fault.
+fn doors(section: &mut Section<'_>, faults: &mut Faults<'_>) -> (Option<SocketAddr>, Option<Tls>) {
+    let listen = section.text("listen", faults);
+    if !section.has("tls") {
+        let hint = "such as \"0.0.0.0:1883\", or write a table [broker.tls]";
+        section.required("listen", listen.clone(), faults, hint);
+    }
+    let listen = listen.and_then(|at| address(at, faults)).map(|at| at.value);
+    let tls = section.section("tls", faults).and_then(|table| tls::read(table, faults));
+    if let (Some(plain), Some(tls)) = (listen, &tls) {
+        let at = At { value: tls.value.listen, place: tls.place.clone() };
+        check_free(&[("broker.listen", plain)], &at, faults);
+    }
+    (listen, tls.map(|at| at.value))
 }
 
 pub(super) fn address(text: At<String>, faults: &mut Faults<'_>) -> Option<At<SocketAddr>> {
@@ -157,13 +182,20 @@ pub(super) fn http(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<
 }
 
 /// Two listeners cannot share a port, unless the port is chosen by the kernel.
-pub(super) fn check_listeners(broker: &At<Broker>, http: &At<SocketAddr>, faults: &mut Faults<'_>) {
-    let (doors, web) = (broker.value.listen, http.value);
-    let same_host =
-        doors.ip() == web.ip() || doors.ip().is_unspecified() || web.ip().is_unspecified();
-    if doors.port() != 0 && doors.port() == web.port() && same_host {
-        let text = format!("is taken by broker.listen: {doors}");
-        faults.add(&http.place, text, "give each listener a port of its own");
+pub(super) fn check_free(
+    taken: &[(&'static str, SocketAddr)],
+    at: &At<SocketAddr>,
+    faults: &mut Faults<'_>,
+) {
+    let wanted = at.value;
+    for (key, other) in taken {
+        let same_host = other.ip() == wanted.ip()
+            || other.ip().is_unspecified()
+            || wanted.ip().is_unspecified();
+        if other.port() != 0 && other.port() == wanted.port() && same_host {
+            let text = format!("is taken by {key}: {other}");
+            faults.add(&at.place, text, "give each listener a port of its own");
+        }
     }
 }
 

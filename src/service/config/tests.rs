@@ -237,11 +237,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[[pile]]\ncode = \"3101150012000001\"",
-        "[broker.tls]\nlisten = \"0.0.0.0:8883\"\n[[pile]]\ncode = \"3101150012000001\"",
-        "broker.tls: not supported by this version yet",
-    ),
-    (
-        "[[pile]]\ncode = \"3101150012000001\"",
         "[broker.registration]\nopen = \"yes\"\n[[pile]]\ncode = \"3101150012000001\"",
         "broker.registration.open: has the wrong type",
     ),

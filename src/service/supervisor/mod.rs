@@ -119,10 +119,30 @@ impl Running {
                         info!(signal = name, "asked to stop");
                         return Ok(());
                     }
-                    Signal::Reload => reload(file, level),
+                    Signal::Reload => self.reload(file, level),
                 },
                 broken = self.broken() => return Err(broken),
             }
+        }
+    }
+
+    /// Takes over what can change while the program runs: log level and keys of the doors. A
+    /// config with a fault anywhere changes nothing.
+    fn reload(&self, file: &Path, level: &LevelSwitch) {
+        let config = match Config::load(file) {
+            Ok(config) => config,
+            Err(error) => return error!("config not read again: {error}"),
+        };
+        match level.set(&config.log.level) {
+            Ok(()) => info!(level = config.log.level, "log level read again"),
+            Err(error) => error!("log level not read again: {error:#}"),
+        }
+        let Some(tls) = config.broker.tls.filter(|_| self.doors.tls_address().is_some()) else {
+            return;
+        };
+        match self.doors.renew(&tls.keys) {
+            Ok(()) => info!("certificates read again"),
+            Err(error) => error!("certificates not read again: {error}"),
         }
     }
 
@@ -188,14 +208,5 @@ impl Running {
             }
             tokio::time::sleep(DELIVERIES_LOOK).await;
         }
-    }
-}
-
-/// The log level is what can change while the program runs.
-fn reload(file: &Path, level: &LevelSwitch) {
-    let loaded = Config::load(file).map_err(anyhow::Error::new);
-    match loaded.and_then(|config| level.set(&config.log.level).map(|()| config.log.level)) {
-        Ok(level) => info!(level, "log level read again"),
-        Err(error) => error!("config not read again: {error:#}"),
     }
 }

@@ -11,11 +11,11 @@ use tokio::{
     net::{TcpListener, UnixListener},
     sync::{oneshot, watch},
 };
-use tracing::{error, info};
+use tracing::{error, field, info};
 
 use super::{Running, listen, rooms::Rooms};
 use crate::{
-    broker::{DoorEvent, Doors, DoorsConfig},
+    broker::{DoorEvent, Doors, DoorsConfig, TlsDoor, WallClock},
     clock::Clock,
     domain::id::UplinkName,
     ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
@@ -75,7 +75,8 @@ impl Running {
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
         let observers = &config.broker.observers;
         let registry = Arc::new(Piles::new(roster.clone(), observers, probe.clone()));
-        let (doors, doors_task) = Doors::bind(doors_config(config), registry, door_events).await?;
+        let settings = doors_config(config, &clock);
+        let (doors, doors_task) = Doors::bind(settings, registry, door_events).await?;
         let http = listen::http(config).await?;
         let control = listen::control(&config.control.socket).await?;
 
@@ -105,7 +106,8 @@ impl Running {
         shared.start_watchdog(&mut rooms, &probe);
         rooms.task("doors", async { Ok(doors_task.run().await?) });
         let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
-        info!(doors = %shared.doors.local_addr(), "piles may come");
+        let (plain, tls) = (shared.doors.plain_address(), shared.doors.tls_address());
+        info!(plain = plain.map(field::display), tls = tls.map(field::display), "piles may come");
         Ok(Self {
             rooms,
             doors: shared.doors,
@@ -240,7 +242,7 @@ impl Shared<'_> {
     }
 
     fn start_watchdog(&self, rooms: &mut Rooms, probe: &Probe) {
-        let door = Door::new(self.doors.local_addr(), probe);
+        let door = Door::new(self.doors.clone(), probe);
         let (watch, pulse, clock) = (self.watch.clone(), self.pulse.clone(), self.clock.clone());
         rooms.task("watchdog", async move {
             watch.run(pulse, clock, door).await;
@@ -309,10 +311,15 @@ fn outboxes(config: &Config) -> BTreeMap<UplinkName, (Outbox, Arc<Counters>)> {
     config.uplinks.iter().map(one).collect()
 }
 
-fn doors_config(config: &Config) -> DoorsConfig {
+fn doors_config(config: &Config, clock: &Arc<Clock>) -> DoorsConfig {
     let broker = &config.broker;
     let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
-    let mut doors = DoorsConfig::new(broker.listen);
+    let tls = broker.tls.as_ref().map(|tls| {
+        let clock = clock.clone();
+        let wall: WallClock = Arc::new(move || clock.now().wall);
+        TlsDoor { listen: tls.listen, keys: tls.keys.clone(), wall }
+    });
+    let mut doors = DoorsConfig { listen: broker.listen, tls, ..DoorsConfig::default() };
     doors.max_connections = size(broker.max_connections);
     doors.max_packet_bytes = size(broker.max_packet_bytes);
     doors.connect_timeout = broker.connect_timeout;

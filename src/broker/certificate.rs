@@ -1,0 +1,98 @@
+//! What the doors read in a certificate: whom it names, and how long it is valid.
+
+use x509_cert::{
+    Certificate,
+    attr::AttributeTypeAndValue,
+    der::{
+        Decode as _,
+        asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef},
+        oid::db::rfc4519::COMMON_NAME,
+    },
+};
+
+/// Greatest certificate that is read, in bytes; with long keys and many names one has 3 kB.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// Greatest length of a common name, in characters (RFC 5280, `ub-common-name`).
+const MAX_NAME: usize = 64;
+
+/// The name a client's certificate was issued to: the only common name of its subject, 1 to 64
+/// characters, none of them a control character. Its authority is trusted, its validity checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateName(String);
+
+impl CertificateName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    /// It is no certificate.
+    #[error("certificate cannot be parsed: {0}")]
+    Unreadable(String),
+    /// It names nobody, or several.
+    #[error("certificate with {0} common names in its subject, not one")]
+    Names(usize),
+    /// The name is empty, too long, or has characters that are not allowed.
+    #[error("certificate whose common name is none")]
+    Name,
+    /// Its time is over.
+    #[error("certificate expired")]
+    Expired,
+}
+
+/// What is known of a certificate.
+#[derive(Debug)]
+pub(super) struct Facts {
+    names: Vec<Option<String>>,
+    /// First second of its validity, unix.
+    pub begins_s: u64,
+    /// Last second of its validity, unix.
+    pub ends_s: u64,
+}
+
+impl Facts {
+    /// Reads a certificate in DER.
+    pub fn read(der: &[u8]) -> Result<Self, CertificateFault> {
+        if der.len() > MAX_BYTES {
+            let text = format!("longer than {MAX_BYTES} bytes");
+            return Err(CertificateFault::Unreadable(text));
+        }
+        let certificate = Certificate::from_der(der)
+            .map_err(|error| CertificateFault::Unreadable(error.to_string()))?;
+        let facts = certificate.tbs_certificate;
+        let attributes = facts.subject.0.iter().flat_map(|set| set.0.iter());
+        let names = attributes.filter(|one| one.oid == COMMON_NAME).map(text);
+        Ok(Self {
+            names: names.collect(),
+            begins_s: facts.validity.not_before.to_unix_duration().as_secs(),
+            ends_s: facts.validity.not_after.to_unix_duration().as_secs(),
+        })
+    }
+
+    /// Whom it names. Two names could be two piles, so several are as bad as none.
+    pub fn name(mut self) -> Result<CertificateName, CertificateFault> {
+        let (1, Some(name)) = (self.names.len(), self.names.pop()) else {
+            return Err(CertificateFault::Names(self.names.len()));
+        };
+        let fits = |name: &String| {
+            (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control)
+        };
+        name.filter(fits).map(CertificateName).ok_or(CertificateFault::Name)
+    }
+}
+
+/// The text of an attribute in any of the encodings that authorities use for names.
+fn text(attribute: &AttributeTypeAndValue) -> Option<String> {
+    let value = &attribute.value;
+    let utf8 = Utf8StringRef::try_from(value).map(|text| text.as_str().to_owned());
+    let printable = || PrintableStringRef::try_from(value).map(|text| text.as_str().to_owned());
+    let ia5 = || Ia5StringRef::try_from(value).map(|text| text.as_str().to_owned());
+    let teletex = || TeletexStringRef::try_from(value).map(|text| text.as_str().to_owned());
+    utf8.or_else(|_| printable()).or_else(|_| ia5()).or_else(|_| teletex()).ok()
+}
