@@ -22,6 +22,13 @@ const MAX_NAME: usize = 64;
 pub struct CertificateName(String);
 
 impl CertificateName {
+    /// A name, if it can be one.
+    #[must_use]
+    pub fn new(name: String) -> Option<Self> {
+        let fits = (1..=MAX_NAME).contains(&name.chars().count());
+        (fits && !name.contains(char::is_control)).then_some(Self(name))
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -80,10 +87,7 @@ impl Facts {
         let (1, Some(name)) = (self.names.len(), self.names.pop()) else {
             return Err(CertificateFault::Names(self.names.len()));
         };
-        let fits = |name: &String| {
-            (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control)
-        };
-        name.filter(fits).map(CertificateName).ok_or(CertificateFault::Name)
+        name.and_then(CertificateName::new).ok_or(CertificateFault::Name)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     roster::Roster,
 };
 use crate::{
-    broker::{Access, Filter, Identity, Login, LoginRefused, Registry, Route},
+    broker::{Access, CertificateName, Filter, Identity, Login, LoginRefused, Registry, Route},
     domain::id::PileCode,
     protocol::charger::topic::{Class, Topic},
 };
@@ -67,33 +67,71 @@ impl Piles {
     }
 }
 
+impl Piles {
+    /// Who this says to be, by user name, by certificate, or by both, which must agree.
+    fn name(&self, login: &Login<'_>) -> Result<String, LoginRefused> {
+        let Some(certificate) = login.certificate.map(CertificateName::as_str) else {
+            return login.username.map(str::to_owned).ok_or_else(|| refuse("no user name"));
+        };
+        let owner = match self.roster.named(certificate) {
+            Some(code) => code.to_string(),
+            None if self.observers.contains_key(certificate) => certificate.to_owned(),
+            None => {
+                return Err(LoginRefused(format!("certificate of an unknown name: {certificate}")));
+            }
+        };
+        match login.username {
+            Some(name) if name != owner && name != certificate => {
+                Err(LoginRefused(format!("certificate of another name: {certificate}")))
+            }
+            _ => Ok(owner),
+        }
+    }
+}
+
 impl Registry for Piles {
     fn login(&self, login: &Login<'_>) -> Result<Identity, LoginRefused> {
-        let refuse = |why: &str| LoginRefused(why.to_owned());
-        let name = login.username.ok_or_else(|| refuse("no user name"))?;
-        if name == Probe::NAME {
+        if login.username == Some(Probe::NAME) {
             let given = login.password.unwrap_or_default();
             let is_it = is_same(self.probe.password().as_bytes(), given);
             let nothing = Access::default();
             return is_it
-                .then(|| Identity { name: name.to_owned(), route: Route::Router, access: nothing })
+                .then(|| Identity {
+                    name: Probe::NAME.to_owned(),
+                    route: Route::Router,
+                    access: nothing,
+                })
                 .ok_or_else(|| refuse("not the probe"));
         }
-        if let Some(observer) = self.observers.get(name) {
-            let given = login.password.unwrap_or_default();
-            let is_it = is_same(observer.password.expose().as_bytes(), given);
-            return is_it
-                .then(|| observer_identity(observer))
-                .ok_or_else(|| refuse("wrong password of an observer"));
+        let name = self.name(login)?;
+        if let Some(observer) = self.observers.get(&name) {
+            let password = observer.password.expose().as_bytes();
+            check_password(login, |given| Some(is_same(password, given)))?;
+            return Ok(observer_identity(observer));
         }
-        let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
-        let given = login.password.ok_or_else(|| refuse("no password"))?;
-        match self.roster.is_password(code, given) {
-            None => return Err(refuse("unknown pile")),
-            Some(false) => return Err(refuse("wrong password")),
-            Some(true) => {}
-        }
+        let code = PileCode::new(&name).map_err(|_| refuse("user name is no pile code"))?;
+        check_password(login, |given| self.roster.is_password(code, given))?;
         Ok(Identity { name: code.to_string(), route: Route::Host, access: access(code) })
+    }
+}
+
+fn refuse(why: &str) -> LoginRefused {
+    LoginRefused(why.to_owned())
+}
+
+/// A password must be right; with a certificate there need not be one. `is_right` is `None` for
+/// an account that does not exist.
+fn check_password(
+    login: &Login<'_>,
+    is_right: impl FnOnce(&[u8]) -> Option<bool>,
+) -> Result<(), LoginRefused> {
+    let Some(given) = login.password else {
+        return login.certificate.map(drop).ok_or_else(|| refuse("no password"));
+    };
+    match is_right(given) {
+        Some(true) => Ok(()),
+        Some(false) => Err(refuse("wrong password")),
+        None => Err(refuse("unknown pile")),
     }
 }
 
@@ -136,6 +174,14 @@ mod tests {
     const CODE: &str = "3101150012000001";
 
     fn login(username: Option<&str>, password: Option<&[u8]>) -> Result<Identity, LoginRefused> {
+        login_with(username, password, None)
+    }
+
+    fn login_with(
+        username: Option<&str>,
+        password: Option<&[u8]>,
+        certificate: Option<&str>,
+    ) -> Result<Identity, LoginRefused> {
         let code = PileCode::new(CODE).unwrap();
         let pile = Pile {
             code,
@@ -153,7 +199,9 @@ mod tests {
             password: Secret::new("screen".to_owned()),
             topics: vec![Filter::new("/U/M/#").unwrap()],
         };
-        let login = Login { client_id: "x", username, password, certificate: None, address };
+        let certificate = certificate.map(|name| CertificateName::new(name.to_owned()).unwrap());
+        let certificate = certificate.as_ref();
+        let login = Login { client_id: "x", username, password, certificate, address };
         Piles::new(roster, &[observer], probe).login(&login)
     }
 
@@ -174,6 +222,34 @@ mod tests {
             (Some(Probe::NAME), None),
         ] {
             assert!(login(username, password).is_err(), "{username:?} {password:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_lets_in_whom_it_names() {
+        for (name, certificate, username, password) in [
+            (CODE, CODE, None, None),
+            (CODE, CODE, Some(CODE), None),
+            (CODE, CODE, Some(CODE), Some(&b"secret"[..])),
+            (CODE, "ZD1", None, None),
+            (CODE, "ZD1", Some("ZD1"), None),
+            (CODE, "ZD1", Some(CODE), Some(b"secret")),
+            ("display", "display", Some("display"), None),
+        ] {
+            let identity = login_with(username, password, Some(certificate)).unwrap();
+            assert_eq!(identity.name, name, "{certificate} {username:?} {password:?}");
+        }
+        for (certificate, username, password, reason) in [
+            ("ZD2", None, None, "certificate of an unknown name: ZD2"),
+            ("ZD2", Some(CODE), Some(&b"secret"[..]), "certificate of an unknown name: ZD2"),
+            ("display", Some(CODE), Some(b"secret"), "certificate of another name: display"),
+            (CODE, Some("display"), Some(b"screen"), "certificate of another name: 31"),
+            (CODE, Some(CODE), Some(b"wrong"), "wrong password"),
+            (CODE, Some(CODE), Some(b""), "wrong password"),
+            (CODE, Some(Probe::NAME), None, "not the probe"),
+        ] {
+            let refused = login_with(username, password, Some(certificate)).unwrap_err();
+            assert!(refused.0.starts_with(reason), "{refused}, not {reason}");
         }
     }
 

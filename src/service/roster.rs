@@ -92,6 +92,18 @@ impl Roster {
         self.read().iter().map(|(code, member)| (*code, config(member))).collect()
     }
 
+    /// The one pile with this code or this serial number, as it stands in a certificate.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<PileCode> {
+        let members = self.read();
+        let is_it =
+            |(code, member): &(&PileCode, &Member)| code.as_str() == name || member.serial == name;
+        let mut found = members.iter().filter(is_it).map(|(code, _)| *code);
+        let first = found.next();
+        // Nobody can tell whose certificate it is if one's serial is another's code.
+        first.filter(|_| found.next().is_none())
+    }
+
     /// Whether this is the pile's password; `None` if there is no such pile.
     #[must_use]
     pub fn is_password(&self, pile: PileCode, given: &[u8]) -> Option<bool> {
