@@ -2,14 +2,19 @@
 
 import collections
 import dataclasses
+import functools
 import threading
 
+import reflection
 import wire
 from station import Connection, Gone, now_s
 from waiting import until
 from wire import pb
 
 ORDERS = ("StartTransactionReq", "StopTransactionReq", "TransactionReq")
+THOROUGH = ("AuthorizeConf", "StartTransactionConf", "StopTransactionConf", "SetTariffReq")
+# Until when cards are good: 2033, which 32 bits can hold.
+EXPIRY = 2_000_000_000
 
 
 @dataclasses.dataclass
@@ -34,7 +39,10 @@ class Backend(Connection):
         self.pb = self.wire.pb
         self.registration_code = registration_code
         self.device = "CLOUDDEV00000001"
+        self.heard = collections.defaultdict(list)  # requests by name
+        self.said = {}  # the last answer of each name
         self.registrations = []
+        self.registered_as = None  # the id in the topic
         self.boots = []
         self.copies = []
         self.infos = []
@@ -45,6 +53,8 @@ class Backend(Connection):
         self.errors = []
         self.blocked_cards = set()
         self.special_tariff = None
+        # Answers to cards and orders, and sends tariffs, with all the fields of the tables.
+        self.thorough = False
         # Faults.
         self.silent = False
         self.boot_status = 0
@@ -138,13 +148,20 @@ class Backend(Connection):
     def _reply(self, channel, device, apdu, name, **values):
         if self.silent:
             return
-        message = self.wire.make(name, **values)
+        message = self.compose(name, **values)
         channel = "R" if channel == "R" else "C"
         data = self.wire.seal(self.wire.code(name), apdu.sequenceId, message, now_s())
         self.publish(f"/D/{channel}/{device}", data)
 
+    def compose(self, name, **values):
+        thorough = self.thorough and name in THOROUGH
+        compose = functools.partial(reflection.fill, self.wire) if thorough else self.wire.make
+        self.said[name] = compose(name, **values)
+        return self.said[name]
+
     def _serve(self, channel, device, apdu, request):
         name = self.wire.name(apdu.messageId)
+        self.heard[name].append(request)
         served = getattr(self, f"_{name}", None)
         if name in ORDERS:
             answer, values = self._order(device, apdu, request)
@@ -158,7 +175,8 @@ class Backend(Connection):
 
     # One for each request: what is answered, or None.
 
-    def _DeviceRegistrationReq(self, _device, request):
+    def _DeviceRegistrationReq(self, device, request):
+        self.registered_as = device
         self.registrations.append(request)
         if request.registrationCode != self.registration_code:
             return {"status": 1}
@@ -183,7 +201,7 @@ class Backend(Connection):
 
     def _AuthorizeReq(self, _device, request):
         card = request.IdData.id
-        return {"idInfo": {"id": card, "status": self._card(card)}}
+        return {"idInfo": self._token(card)}
 
     def _ChargingInfoReq(self, device, request):
         self.infos.append((device, request))
@@ -204,12 +222,14 @@ class Backend(Connection):
             {"timestart": a, "timeend": b, "tag": t, "elecprice": p, "serviceprice": 1000}
             for a, b, t, p in bands
         ]
-        return self.wire.make(
+        return self.compose(
             "SetTariffReq", tariffid=77, description="foreign", chargetariffs=charges
         )
 
-    def _card(self, card):
-        return self.pb.AS_Blocked if card in self.blocked_cards else self.pb.AS_Accepted
+    def _token(self, card):
+        blocked = card in self.blocked_cards
+        status = self.pb.AS_Blocked if blocked else self.pb.AS_Accepted
+        return {"id": card, "status": status, "expiryDate": EXPIRY}
 
     def _order(self, device, apdu, message):
         answer, values, yes = self._order_answer(self.wire.name(apdu.messageId), message)
@@ -235,7 +255,7 @@ class Backend(Connection):
             card = message.IdData.id
             conf = {
                 "transactionId": message.transactionId or self._transaction_for(message.recordId),
-                "idInfo": {"id": card, "status": self._card(card)},
+                "idInfo": self._token(card),
                 "recordID": message.recordId,
                 "connectorId": message.connectorId,
             }

@@ -1,12 +1,7 @@
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
 
 import pytest
-
-from waiting import free_port, until
 
 
 def missing(what):
@@ -16,126 +11,41 @@ def missing(what):
     pytest.exit(f"SKIPPED, NOTHING WAS TESTED: {what} is missing", returncode=0)
 
 
-def mosquitto():
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
 try:
-    import controller as controller_module
-    import backend as backend_module
-    import piles as piles_module
-    import proxy as proxy_module
+    import controller
+    import sites as sites_module
 except ImportError as error:
     missing(error.name or str(error))
 
 
 def pytest_sessionstart(session):
-    if mosquitto() is None:
+    if sites_module.mosquitto() is None:
         missing("mosquitto")
     for tool in ("mosquitto_pub", "mosquitto_sub", "openssl"):
         if shutil.which(tool) is None:
             missing(tool)
 
 
-@contextlib.contextmanager
-def mosquitto_running(directory):
-    """Port of a mosquitto without a login."""
-    port = free_port()
-    config = directory / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection of
-        # whoever has more than its 20 messages of QoS 2 on the way.
-        "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
-    )
-    log = open(directory / "mosquitto.log", "wb")
-    process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
-    try:
-        until(lambda: _listens(port), "mosquitto", 10)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
-
-
-def _listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def cloud(tmp_path):
-    with mosquitto_running(tmp_path) as port:
+    """Port of a mosquitto without a login."""
+    with sites_module.mosquitto_running(tmp_path) as port:
         yield port
 
 
-class Site:
-    """A controller with its cloud behind a proxy, and its piles."""
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory):
+    """Opens a site in a directory of its own: `with sites() as site`."""
+    if not controller.BINARY.exists():
+        missing(f"the program ({controller.BINARY})")
 
-    def __init__(self, directory, cloud_port, cloud_revision="1.10"):
-        self.directory = directory
-        self.cloud_port = cloud_port
-        self.proxy = proxy_module.Proxy(cloud_port)
-        self.backend = backend_module.Backend(cloud_port, cloud_revision).open()
-        self.controller = None
-        self.piles = []
+    def open_one(cloud_revision="1.10"):
+        return sites_module.site_at(tmp_path_factory.mktemp("site"), cloud_revision)
 
-    def run(self, piles=1, **options):
-        self.controller = controller_module.Controller(
-            self.directory,
-            self.proxy.port,
-            piles,
-            cloud_revision=self.backend.wire.revision,
-            **options,
-        )
-        assert self.backend.subscribed.wait(10)
-        self.controller.start()
-        return self
-
-    def pile(self, number, **options):
-        """Pile `number`, connected and booted."""
-        options = {"revision": self.controller.revision(number), **options}
-        return self.welcome(
-            controller_module.pile_code(number),
-            controller_module.pile_password(number),
-            controller_module.pile_serial(number),
-            **options,
-        )
-
-    def welcome(self, code, password, serial, **options):
-        """A pile with this account, connected and booted."""
-        port = self.controller.tls_port if options.get("tls") else self.controller.port
-        pile = piles_module.Pile(port, code, password, serial, **options)
-        self.piles.append(pile)
-        return pile.open().wait_ready()
-
-    def wait_uplink(self, boots=1, timeout=60):
-        """Waits until the controller has booted at the backend, and the answer has sunk in."""
-        until(lambda: len(self.backend.boots) >= boots, "boot at the backend", timeout)
-        return self
-
-    def close(self):
-        for pile in self.piles:
-            pile.close()
-        if self.controller:
-            self.controller.close()
-        self.backend.close()
-        self.proxy.close()
-
-
-@contextlib.contextmanager
-def site_at(directory, cloud_port, cloud_revision="1.10"):
-    if not controller_module.BINARY.exists():
-        missing(f"the program ({controller_module.BINARY})")
-    site = Site(directory, cloud_port, cloud_revision)
-    try:
-        yield site
-    finally:
-        site.close()
+    return open_one
 
 
 @pytest.fixture
-def site(tmp_path, cloud):
-    with site_at(tmp_path, cloud) as site:
+def site(sites):
+    with sites() as site:
         yield site

@@ -6,7 +6,7 @@ import time
 
 import reflection
 import wire
-from station import Connection, Gone, now_s
+from station import RETRY_S, Connection, Gone, now_s
 
 
 class Refused(Exception):
@@ -82,11 +82,14 @@ class Pile(Connection):
         first_record=1,
         tls=None,
         username="",
+        retry_s=RETRY_S,
     ):
         filters = [(f"/D/C/{code}/#", 2), (f"/D/M/{code}", 0)]
         # With a certificate it needs no name: None.
         username = code if username == "" else username
-        super().__init__(port, f"FOREIGN-{serial}", username, password, filters, tls=tls)
+        super().__init__(
+            port, f"FOREIGN-{serial}", username, password, filters, tls=tls, retry_s=retry_s
+        )
         self.wire = wire.WIRES[revision]
         self.pb = self.wire.pb
         self.code = code
@@ -101,7 +104,7 @@ class Pile(Connection):
         self.orders = []
         self.accept_remote_start = True
         self.configuration = {"HeartbeatInterval": "60", "Volume": "3"}
-        # Sends its orders with all the fields of the tables.
+        # Speaks with all the fields of the tables.
         self.thorough = False
         self._sequence = 0
         self._record = first_record - 1
@@ -146,7 +149,7 @@ class Pile(Connection):
 
     def wait_ready(self, timeout=30):
         if not self.ready.wait(timeout):
-            raise AssertionError(f"{self.code} did not get its boot accepted; {self.refusals}")
+            raise AssertionError(f"{self.code} did not get its boot accepted; {self.refusals[-3:]}")
         return self
 
     def ask_for_tariff(self):
@@ -234,10 +237,13 @@ class Pile(Connection):
 
     def authorize(self, card):
         """The card as the answer has it."""
-        request = self.wire.make("AuthorizeReq", IdData={"id": card})
-        conf = self.ask(self.pb.ID_AuthorizeReq, request, self.pb.AuthorizeConf)
+        conf = self.ask_card(card)
         # The one field that has another name in each revision.
         return conf.idinfo if self.wire is wire.V1_0 else conf.idInfo
+
+    def ask_card(self, card):
+        self.card_said = self.compose("AuthorizeReq", IdData={"id": card})
+        return self.ask(self.pb.ID_AuthorizeReq, self.card_said, self.pb.AuthorizeConf)
 
     def announce(self, order, patience=20.0):
         """Sends the start until it is answered; False if it never is."""
@@ -274,14 +280,25 @@ class Pile(Connection):
         self.say("ChargingInfoReq", request, qos=0, channel="M")
 
     def telemetry(self, connector, status):
-        request = self.wire.make(
+        request = self.compose(
             "TelemetryReq",
             component=self.pb.CP_Connector,
             connectorId=connector,
             evseId=self.code,
+            recordId="0",
             values=[{"measurand": 144, "value": status, "rate": 1}],
         )
         self.say("TelemetryReq", request, qos=0, channel="M")
+        return request
+
+    def warn(self, connector, code):
+        """Tells of a warning; in 1.0 nobody answers that."""
+        request = self.compose("WarningReq", connectorId=connector, code=code, recordId="")
+        if self.wire.has("WarningConf"):
+            self.ask(self.pb.ID_WarningReq, request, self.pb.WarningConf)
+        else:
+            self.say("WarningReq", request)
+        return request
 
     def finish(self, order, energy=123):
         """Ends the charge; `energy` in 0.01 kWh."""
@@ -380,13 +397,14 @@ class Pile(Connection):
         )
 
     def _request(self, order, name, **values):
-        """A message of an order; with every field filled if the pile is `thorough`."""
+        order.said[name] = self.compose(name, **values)
+        return order.said[name]
+
+    def compose(self, name, **values):
+        """A message; with every field filled if the pile is `thorough`."""
         if self.thorough:
-            request = reflection.fill(self.wire, name, **values)
-        else:
-            request = self.wire.make(name, **values)
-        order.said[name] = request
-        return request
+            return reflection.fill(self.wire, name, **values)
+        return self.wire.make(name, **values)
 
     def whole_order(self, connector=1, card="CARD1", energy=123, seconds=0.0, patience=30.0):
         """Start, information, stop; the order, answered."""

@@ -17,13 +17,7 @@ def fill(wire, name, **values):
     are written over it."""
     message = wire.kind(name)()
     _fill(message, [kind.DESCRIPTOR for kind in both(name)], iter(range(3, 100_000)), DEPTH)
-    wanted = wire.make(name, **values)
-    known = fields(message)
-    for field in (known[key.lower()] for key in values if key.lower() in known):
-        # A message within keeps what is not written over.
-        if field.is_repeated or not field.message_type:
-            message.ClearField(field.name)
-    message.MergeFrom(wanted)
+    wire.put(message, name, values)
     return message
 
 

@@ -28,6 +28,7 @@ class Connection:
         self.keepalive = keepalive
         self.tls = tls  # an ssl.SSLContext
         self.retry_s = retry_s
+        self.attempts = 0
         self.generation = 0
         self.refusals = []
         self.subscribed = threading.Event()
@@ -59,7 +60,7 @@ class Connection:
         client = self._client
         if client is None or not self.subscribed.is_set():
             raise Gone
-        client.publish(topic, payload, qos=qos)
+        return client.publish(topic, payload, qos=qos)
 
     # For subclasses, in the client's thread.
     def on_up(self):
@@ -68,16 +69,21 @@ class Connection:
     def on_down(self):
         pass
 
+    def on_failure(self, error):
+        """No connection, or no handshake."""
+
     def on_message(self, topic, payload):
         pass
 
     def _run(self):
         while not self._stop.is_set():
             gone = threading.Event()
-            client = self._make(gone)
+            client = self._client_of(gone)
+            self.attempts += 1
             try:
                 client.connect("127.0.0.1", self.port, keepalive=self.keepalive)
-            except OSError:
+            except OSError as error:
+                self.on_failure(error)
                 self._stop.wait(self.retry_s)
                 continue
             self._client = client
@@ -92,7 +98,7 @@ class Connection:
             self.on_down()
             self._stop.wait(self.retry_s)
 
-    def _make(self, gone):
+    def _client_of(self, gone):
         client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2,
             client_id=self.client_id,

@@ -60,6 +60,8 @@ def test_what_does_not_decode_is_answered_with_the_right_code(good):
 def test_random_payloads_disturb_nobody(good):
     site, pile = good
     noise = site.pile(2)
+    # Some noise looks like an envelope of revision 1.0, and is answered in it.
+    noise.on_message = lambda topic, payload: None
     rng = random.Random(5)
     for number in range(300):
         payload = rng.randbytes(rng.randrange(0, 200))

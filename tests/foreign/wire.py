@@ -63,12 +63,15 @@ class Wire:
     def make(self, name, **values):
         """A message from values by the names of either revision: a value that only the other
         revision has room for is left out, numbers become texts and texts numbers as need be."""
-        kind = self.kind(name)
+        message = self.kind(name)()
+        self.put(message, name, values)
+        return message
+
+    def put(self, message, name, values):
+        """Writes such values over those of a message of that name."""
         for key in values:
             assert any(key.lower() in fields(c) for c in both(name)), f"{name} has no {key}"
-        message = kind()
         put(message, values)
-        return message
 
     def seal(self, code, sequence, message, timestamp=0):
         """One APDU; `message` may be bytes."""
@@ -108,6 +111,7 @@ def put(message, values):
             # What is one of several in the other revision.
             value = value[0] if isinstance(value, list) else [value]
         if field.is_repeated:
+            message.ClearField(field.name)
             for item in value:
                 if field.message_type:
                     put(getattr(message, field.name).add(), item)

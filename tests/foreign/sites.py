@@ -1,0 +1,108 @@
+"""A site: mosquitto as the cloud's broker, a backend, the line to it, a controller and piles."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+
+import backend as backend_module
+import controller as controller_module
+import piles as piles_module
+import proxy as proxy_module
+from waiting import free_port, until
+
+
+def mosquitto():
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+@contextlib.contextmanager
+def mosquitto_running(directory):
+    """Port of a mosquitto without a login."""
+    port = free_port()
+    config = directory / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection of
+        # whoever has more than its 20 messages of QoS 2 on the way.
+        "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
+    )
+    log = open(directory / "mosquitto.log", "wb")
+    process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
+    try:
+        until(lambda: _listens(port), "mosquitto", 10)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Site:
+    """A controller with its cloud behind a proxy, and its piles."""
+
+    def __init__(self, directory, cloud_port, cloud_revision="1.10"):
+        self.directory = directory
+        self.cloud_port = cloud_port
+        self.proxy = proxy_module.Proxy(cloud_port)
+        self.backend = backend_module.Backend(cloud_port, cloud_revision).open()
+        self.controller = None
+        self.piles = []
+
+    def run(self, piles=1, **options):
+        self.controller = controller_module.Controller(
+            self.directory,
+            self.proxy.port,
+            piles,
+            cloud_revision=self.backend.wire.revision,
+            **options,
+        )
+        assert self.backend.subscribed.wait(10)
+        self.controller.start()
+        return self
+
+    def pile(self, number, **options):
+        """Pile `number`, connected and booted."""
+        options = {"revision": self.controller.revision(number), **options}
+        return self.welcome(
+            controller_module.pile_code(number),
+            controller_module.pile_password(number),
+            controller_module.pile_serial(number),
+            **options,
+        )
+
+    def welcome(self, code, password, serial, **options):
+        """A pile with this account, connected and booted."""
+        port = self.controller.tls_port if options.get("tls") else self.controller.port
+        pile = piles_module.Pile(port, code, password, serial, **options)
+        self.piles.append(pile)
+        return pile.open().wait_ready()
+
+    def wait_uplink(self, boots=1, timeout=60):
+        """Waits until the controller has booted at the backend, and the answer has sunk in."""
+        until(lambda: len(self.backend.boots) >= boots, "boot at the backend", timeout)
+        return self
+
+    def close(self):
+        for pile in self.piles:
+            pile.close()
+        if self.controller:
+            self.controller.close()
+        self.backend.close()
+        self.proxy.close()
+
+
+@contextlib.contextmanager
+def site_at(directory, cloud_revision="1.10"):
+    """A site with its cloud; the controller is still to be run."""
+    with mosquitto_running(directory) as port:
+        site = Site(directory, port, cloud_revision)
+        try:
+            yield site
+        finally:
+            site.close()
