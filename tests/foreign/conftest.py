@@ -12,6 +12,7 @@ def missing(what):
 
 
 try:
+    import certificates
     import controller
     import sites as sites_module
 except ImportError as error:
@@ -49,3 +50,15 @@ def sites(tmp_path_factory):
 def site(sites):
     with sites() as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Who signs the certificates of the doors."""
+    return certificates.Authority(tmp_path_factory.mktemp("certificates"), "site-ca")
+
+
+@pytest.fixture(scope="session")
+def trust(authority):
+    """What a pile has that trusts this authority."""
+    return authority.trust()

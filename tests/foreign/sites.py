@@ -68,18 +68,18 @@ class Site:
 
     def pile(self, number, **options):
         """Pile `number`, connected and booted."""
-        options = {"revision": self.controller.revision(number), **options}
         return self.welcome(
             controller_module.pile_code(number),
             controller_module.pile_password(number),
             controller_module.pile_serial(number),
+            self.controller.revision(number),
             **options,
         )
 
-    def welcome(self, code, password, serial, **options):
+    def welcome(self, code, password, serial, revision, **options):
         """A pile with this account, connected and booted."""
         port = self.controller.tls_port if options.get("tls") else self.controller.port
-        pile = piles_module.Pile(port, code, password, serial, **options)
+        pile = piles_module.Pile(port, code, password, serial, revision, **options)
         self.piles.append(pile)
         return pile.open().wait_ready()
 
