@@ -110,7 +110,7 @@ pub struct EndReport {
     pub ended: PileTime,
     /// What the pile billed.
     pub cost: Option<Money>,
-    /// Stop reason, the wire's number.
+    /// Stop reason, the number of revision 1.10.
     pub reason: i32,
     /// As it came.
     pub original: Original,
@@ -149,7 +149,7 @@ pub struct Ending {
     pub energy: Energy,
     /// What the pile billed.
     pub cost: Option<Money>,
-    /// Stop reason, the wire's number.
+    /// Stop reason, the number of revision 1.10.
     pub reason: i32,
     /// When the site recorded it.
     pub recorded: Stamp,

@@ -10,7 +10,6 @@ use crate::{
         order::{Delivery, Ending, Flags, Order},
         quantity::{Energy, Money},
         time::{ClockQuality, Stamp, Wall},
-        wire::Revision,
     },
     protocol::charger::readable,
     site::snapshot::{PileStatus, Snapshot, UplinkStatus},
@@ -193,9 +192,7 @@ fn tail(card: &str) -> String {
 
 /// What the protocol calls the stop reason of an ending.
 pub(super) fn reason_name(ending: &Ending) -> Option<&'static str> {
-    // An order that the site closed has one that all revisions share.
-    let revision = ending.original.as_ref().map_or(Revision::V1_10, |original| original.revision);
-    readable::stop_reason(revision, ending.reason)
+    readable::stop_reason(ending.reason)
 }
 
 impl OrderView {

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Writes charger-1.10.txt and charger-1.0.txt: messages as Python's protobuf encodes them; and
-charger-1.10-gbk.txt: messages with texts that are not UTF-8, and what is read in them.
+charger-1.10-gbk.txt and charger-1.0-gbk.txt: messages with texts that are not UTF-8, and what is
+read in them. A vector that has the same name in both revisions is the same message: that of 1.0
+is what can be said of that of 1.10.
 
 The readable text is written by this script from its own descriptors, so that neither the bytes
 nor the text come from the code under test. Needs protobuf and grpcio-tools:
@@ -11,6 +13,7 @@ nor the text come from the code under test. Needs protobuf and grpcio-tools:
 import base64
 import hashlib
 import importlib
+import math
 import os
 import re
 import sys
@@ -129,6 +132,56 @@ def block(wire, revision, name, code, sequence, timestamp, message, payload=None
     )
 
 
+# Made for either revision.
+
+
+def number(value):
+    if isinstance(value, float):
+        return math.floor(value + 0.5)
+    return int(value) if value.isdecimal() and int(value) < 1 << 31 else 0
+
+
+def fitted(kind, fields):
+    """A message with those of the fields that the revision has, in its types."""
+    made = kind()
+    known = {field.name.lower(): field for field in kind.DESCRIPTOR.fields}
+    for name, value in fields.items():
+        field = known.get(name.lower())
+        if field is None or value is None:
+            continue
+        is_whole = field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64)
+        if is_whole and isinstance(value, (float, str)):
+            value = number(value)
+        if field.message_type is not None:
+            getattr(made, field.name).CopyFrom(value)
+        elif field.enum_type is not None and isinstance(value, str):
+            setattr(made, field.name, field.enum_type.values_by_name[value].number)
+        else:
+            setattr(made, field.name, value)
+    return made
+
+
+class Wire:
+    """The messages of a revision; one that it does not have is None."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __getattr__(self, name):
+        kind = getattr(self.module, name, None)
+        return lambda **fields: kind and fitted(kind, fields)
+
+    def has(self, code):
+        return code in self.module.MessageID.keys()
+
+
+def sample(w, measurand, value, rate=1, **more):
+    """In 1.0 a value has no rate: it is multiplied."""
+    if w.HeartbeatReq() is None:
+        return w.SampledValue(measurand=measurand, value=float(value * rate))
+    return w.SampledValue(measurand=measurand, value=float(value), rate=0 if rate == 1 else rate, **more)
+
+
 AT = 1_795_000_000
 PILE = "3101150012000001"
 ORDER = PILE + "ABCDEFGHIJKLMNOP"
@@ -159,59 +212,65 @@ def cost(w):
 
 
 def start(w, **more):
-    made = w.StartTransactionReq(
+    fields = dict(
         IdData=w.IdToken(id="8812", id_type="ID_WALLET_CARD", brand="x", customer="c-1"),
         mode="AM_OnlineIdentityCard", serviceMode="SM_ChargeByMoney", timestamp=AT, reservationId=5,
         pin="00", tariffId=7, serviceAmount=5000, soc=20, remoteStartId=12, voltageA=229.5,
-        vin="LSVAA0000000000001",
+        vin="LSVAA0000000000001", profile=w.CurrentChargingProfile(id=3),
     )
-    made.profile.id = 3
-    for key, value in more.items():
-        setattr(made, key, value)
-    return made
+    return w.StartTransactionReq(**(fields | more))
 
 
 def stop(w, **more):
-    made = w.StopTransactionReq(
+    fields = dict(
         IdData=w.IdToken(id="8812"), reason="SR_LocalCard", timestamp=AT + 3600, cost=cost(w),
         elecData=bytes([0, 34, 92, 10, 200, 255]), reason_desc="card", soc=81, power=59.75, seq=4, deduction=1,
         TAC="0A0B",
     )
-    for key, value in more.items():
-        setattr(made, key, value)
-    return made
+    return w.StopTransactionReq(**(fields | more))
 
 
 def whole(w, **more):
-    made = w.TransactionReq(
+    fields = dict(
         IdData=w.IdToken(id="8812", id_type="ID_WALLET_CARD", brand="x", customer="c-1"),
         mode="AM_OnlineIdentityCard", service="SM_ChargeByMoney", timeStart=AT, timeStop=AT + 3600,
         pin="00", reason="SR_LocalCard", cost=cost(w), elecData=bytes([0, 34, 92, 10, 200, 255]),
         reason_desc="card", start_soc=20, stop_soc=81, reservationId=5, remoteStartId=12, power=59.75,
-        vin="LSVAA0000000000001", deduction=1, TAC="0A0B",
+        vin="LSVAA0000000000001", deduction=1, TAC="0A0B", profile=w.CurrentChargingProfile(id=3),
     )
-    made.profile.id = 3
-    for key, value in more.items():
-        setattr(made, key, value)
-    return made
+    return w.TransactionReq(**(fields | more))
 
 
 def telemetry(w, **more):
     made = w.TelemetryReq(component="CP_Connector", warningBitmap=1 << 40, **more)
-    made.values.add(measurand=144, value=3)
-    made.values.add(measurand=1, value=2301.5, rate=10, phase="L2")
+    made.values.append(sample(w, 144, 3))
+    made.values.append(sample(w, 1, 2301.5, rate=10, phase="L2"))
+    return made
+
+
+def charging(w, status="CHS_Charging", **more):
+    # The revisions number the states differently.
+    return w.ChargingInfoReq(consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status=status, **more)
+
+
+def battery(w):
+    made = w.BMSChargingInfo(requestVoltage=40000, soc=42, VIN="LSVAA0000000000001", batType="BAT_LFP", vendor="b")
+    made.highestTemp.number, made.highestTemp.value = 3, 41
     return made
 
 
 def local_list(w):
     made = w.SendLocalAuthorizationListReq(version_number=4, update_type="Full")
+    if made is None:
+        return None
     made.local_authorization_list.add().idToken.CopyFrom(w.IdToken(id="8812"))
     made.local_authorization_list.add().idToken.CopyFrom(w.IdToken(id="8813", status="AS_NoCredit"))
     return made
 
 
-def messages_1_10(w):
+def messages(w):
     token = w.IdToken(id="8812", status="AS_NotAtThisTime", balance=900)
+    version = "1.0" if w.HeartbeatReq() is None else "1.10"
     up = dict(recordId=ORDER, evseId=PILE, connectorId="12", transactionId="T-77")
     of_order = dict(recordId=ORDER, evseId=PILE, connectorId="12")
     return [
@@ -221,7 +280,7 @@ def messages_1_10(w):
         ("pile-tariff-wanted", "ID_SetTariffReq", 3, w.SetTariffReq()),
         ("pile-authorize", "ID_AuthorizeReq", 4, w.AuthorizeReq(IdData=w.IdToken(id="8812"), payment=2)),
         ("pile-start", "ID_StartTransactionReq", 5, start(w, recordId="17", connectorId="1", meterStart=104220.5, transactionId="tok-1")),
-        ("pile-charging", "ID_ChargingInfoReq", 6, w.ChargingInfoReq(recordId="17", connectorId="1", consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status="CHS_Charging")),
+        ("pile-charging", "ID_ChargingInfoReq", 6, charging(w, recordId="17", connectorId="1")),
         ("pile-stop", "ID_StopTransactionReq", 7, stop(w, recordId="17", connectorId="1", meterStop=105424.5, transactionId=ORDER)),
         ("pile-transaction", "ID_TransactionReq", 8, whole(w, recordId="17", connectorId="1", meterStart=104220.5, meterStop=105424.5, transactionId=ORDER)),
         ("pile-telemetry", "ID_TelemetryReq", 9, telemetry(w, connectorId="1", recordId="17")),
@@ -245,9 +304,9 @@ def messages_1_10(w):
         ("remote-start-to-pile", "ID_RemoteStartTransactionReq", 13, w.RemoteStartTransactionReq(connectorId="1", IdData=w.IdToken(id="8812"), transactionId="tok-1", serviceMode="SM_ChargeByElec", allowedKwh=1000, priceScheme=tariff(w))),
         ("remote-stop-to-pile", "ID_RemoteStopTransactionReq", 14, w.RemoteStopTransactionReq(connectorID="1", transactionId=ORDER, reason="SR_RemoteUser")),
         # What the backend is told.
-        ("up-boot", "ID_BootNotificationReq", 21, w.BootNotificationReq(partNumber="SITEPILOT-1", serialNumber="SP-000123", vendorId="ACME", firmwareVersion="VERSION", protocolVersion="1.10", connectorNumber=2)),
+        ("up-boot", "ID_BootNotificationReq", 21, w.BootNotificationReq(partNumber="SITEPILOT-1", serialNumber="SP-000123", vendorId="ACME", firmwareVersion="VERSION", protocolVersion=version, connectorNumber=2)),
         ("up-start", "ID_StartTransactionReq", 25, start(w, meterStart=104221.0, offline=True, **up)),
-        ("up-charging", "ID_ChargingInfoReq", 26, w.ChargingInfoReq(consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status="CHS_Charging", **of_order)),
+        ("up-charging", "ID_ChargingInfoReq", 26, charging(w, **of_order)),
         ("up-stop", "ID_StopTransactionReq", 27, stop(w, meterStop=105425.0, **up)),
         ("up-transaction", "ID_TransactionReq", 28, whole(w, meterStart=104221.0, meterStop=105425.0, **up)),
         ("up-telemetry", "ID_TelemetryReq", 29, telemetry(w, **of_order)),
@@ -292,7 +351,8 @@ def gbk_messages(w):
 
     def token(text, name):
         made = w.IdToken(id=name("卡8812"), brand="x", password=text("密码"), customer=text("张三"), balance=900)
-        made.additionalIdToken.add(idToken=name("车牌沪A"), mode="AM_OnlineVIN")
+        if hasattr(made, "additionalIdToken"):
+            made.additionalIdToken.add(idToken=name("车牌沪A"), mode="AM_OnlineVIN")
         return made
 
     def bill(text):
@@ -301,7 +361,9 @@ def gbk_messages(w):
         return made
 
     def started(text, name):
-        made = start(w, recordId=name("订单17"), connectorId="1", meterStart=104220.5, vin=text("车架1"), pin=text("口令"))
+        made = start(w, recordId=name("订单17"), connectorId="1", meterStart=104220.5, pin=text("口令"))
+        if hasattr(made, "vin"):
+            made.vin = text("车架1")
         made.IdData.CopyFrom(token(text, name))
         return made
 
@@ -309,6 +371,12 @@ def gbk_messages(w):
         made = stop(w, recordId=name("订单17"), connectorId="1", meterStop=105424.5, reason_desc=text("电量已满"))
         made.IdData.customer = text("张三")
         made.cost.CopyFrom(bill(text))
+        return made
+
+    def charging_gbk(text, name):
+        made = w.ChargingInfoReq(recordId=name("订单17"), connectorId="1", consumedElectric=250, cost=bill(text))
+        car = made if hasattr(made, "vin") else made.BMSCharging
+        setattr(car, "vin" if car is made else "VIN", text("车架1"))
         return made
 
     def ended(text, name):
@@ -322,12 +390,12 @@ def gbk_messages(w):
         ("gbk-start", "ID_StartTransactionReq", started),
         ("gbk-stop", "ID_StopTransactionReq", stopped),
         ("gbk-transaction", "ID_TransactionReq", ended),
-        ("gbk-charging", "ID_ChargingInfoReq", lambda text, name: w.ChargingInfoReq(recordId=name("订单17"), connectorId="1", consumedElectric=250, cost=bill(text), vin=text("车架1"))),
+        ("gbk-charging", "ID_ChargingInfoReq", lambda text, name: charging_gbk(text, name)),
         ("gbk-warning", "ID_WarningReq", lambda text, name: w.WarningReq(code=1030, recordId=name("订单17"), connectorId="1", info=text("风扇故障"))),
     ]
 
 
-def gbk_block(wire, name, code, sequence, make):
+def gbk_block(wire, revision, name, code, sequence, make):
     marks = {}
 
     def mark(text):
@@ -339,30 +407,37 @@ def gbk_block(wire, name, code, sequence, make):
         assert marked.encode() in payload
         payload = payload.replace(marked.encode(), raw)
     read = make(lambda text: lossy(text.encode("gbk")), lambda text: made_name(text.encode("gbk")))
-    return block(wire, "1.10", name, code, sequence, AT, read, payload)
+    return block(wire, revision, name, code, sequence, AT, read, payload)
 
 
 def messages_1_0(w):
+    """What 1.10 does not have, and 1.0 cannot be told from it."""
+    of_order = dict(recordId=ORDER, connectorId="12")
     return [
         ("boot", "ID_BootNotificationReq", 1, w.BootNotificationReq(partNumber="AC", serialNumber="1")),
         ("start", "ID_StartTransactionReq", 2, w.StartTransactionReq(recordId="17", meterStart=104221)),
         ("error", "ID_MessageError", 3, w.MessageError(error="EC_ProtocolError")),
+        ("pile-battery", "ID_ChargingInfoReq", 6, charging(w, recordId="17", connectorId="1", BMSCharging=battery(w), power=61, status="CHS_Occupied")),
+        ("up-battery", "ID_ChargingInfoReq", 26, charging(w, BMSCharging=battery(w), power=61, status="CHS_Occupied", **of_order)),
+        ("up-trigger-refused", "ID_MessageError", 37, w.MessageError(error="EC_NotSupported", Description="cannot be triggered")),
     ]
 
 
+def written(revision, kind, blocks):
+    path = os.path.join(HERE, f"charger-{revision}{kind}.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(text + "\n" for text in blocks)
+
+
 def main():
-    for revision, module, messages in [
-        ("1.10", "charger_v1_10", messages_1_10),
-        ("1.0", "charger_v1_0", messages_1_0),
-    ]:
+    for revision, module in [("1.10", "charger_v1_10"), ("1.0", "charger_v1_0")]:
         wire = load(module)
-        with open(os.path.join(HERE, f"charger-{revision}.txt"), "w", encoding="utf-8") as file:
-            for name, code, sequence, message in messages(wire):
-                file.write(block(wire, revision, name, code, sequence, AT, message) + "\n")
-    wire = load("charger_v1_10")
-    with open(os.path.join(HERE, "charger-1.10-gbk.txt"), "w", encoding="utf-8") as file:
-        for sequence, (name, code, make) in enumerate(gbk_messages(wire), 1):
-            file.write(gbk_block(wire, name, code, sequence, make) + "\n")
+        w = Wire(wire)
+        rows = messages(w) + (messages_1_0(w) if revision == "1.0" else [])
+        had = [row for row in rows if w.has(row[1]) and row[3] is not None]
+        written(revision, "", [block(wire, revision, name, code, sequence, AT, message) for name, code, sequence, message in had])
+        gbk = enumerate(gbk_messages(w), 1)
+        written(revision, "-gbk", [gbk_block(wire, revision, name, code, sequence, make) for sequence, (name, code, make) in gbk])
 
 
 main()

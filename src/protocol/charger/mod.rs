@@ -11,6 +11,7 @@ pub mod error;
 mod message;
 pub mod readable;
 pub mod registration;
+mod repair;
 pub mod station;
 #[cfg(test)]
 mod tests;

@@ -33,14 +33,12 @@ pub fn decode(revision: Revision, bytes: &[u8]) -> Result<String, DecodeError> {
     Ok(text)
 }
 
-/// Name of a stop reason, without the prefix of the enum.
+/// Name of a stop reason of revision 1.10, in which the site keeps it, without the prefix of the
+/// enum.
 #[must_use]
-pub fn stop_reason(revision: Revision, reason: i32) -> Option<&'static str> {
-    let name = match revision {
-        Revision::V1_0 => v1_0::StopReason::try_from(reason).map(|known| known.as_str_name()),
-        Revision::V1_10 => v1_10::StopReason::try_from(reason).map(|known| known.as_str_name()),
-    };
-    name.ok().map(|name| name.trim_start_matches("SR_"))
+pub fn stop_reason(reason: i32) -> Option<&'static str> {
+    let known = v1_10::StopReason::try_from(reason).ok()?;
+    Some(known.as_str_name().trim_start_matches("SR_"))
 }
 
 fn heading(apdu: &Apdu) -> String {

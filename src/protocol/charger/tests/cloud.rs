@@ -37,7 +37,7 @@ fn connector() -> ConnectorNo {
     ConnectorNo::new(12).unwrap()
 }
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings {
         revision: Revision::V1_10,
         part_number: "SITEPILOT-1".into(),
@@ -51,7 +51,7 @@ fn settings() -> Settings {
 }
 
 /// The order that the pile's vectors tell of, recorded.
-fn order() -> Order {
+pub fn order() -> Order {
     Order {
         seq: OrderSeq(1),
         key: OrderKey { pile: pile(), record: RecordNo::new("17").unwrap(), started: KeyTime(AT) },
@@ -81,7 +81,7 @@ fn order() -> Order {
     }
 }
 
-fn reference() -> OrderRef {
+pub fn reference() -> OrderRef {
     let order = order();
     OrderRef {
         id: order.id,

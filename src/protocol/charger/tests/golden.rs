@@ -12,6 +12,7 @@ use crate::{
 
 pub const V1_10: &str = include_str!("../../../../tests/golden/charger-1.10.txt");
 pub const GBK: &str = include_str!("../../../../tests/golden/charger-1.10-gbk.txt");
+pub const GBK_1_0: &str = include_str!("../../../../tests/golden/charger-1.0-gbk.txt");
 pub const V1_0: &str = include_str!("../../../../tests/golden/charger-1.0.txt");
 
 pub struct Vector {

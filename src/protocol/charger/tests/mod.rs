@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod carry;
 mod cloud;
 mod golden;
 mod piles;
+mod proto;
 mod repair;
 mod shapes;
+mod v1_0;
 mod wrong;
 
 use bytes::Bytes;
@@ -27,8 +30,12 @@ fn pile() -> PileCode {
 
 /// The bytes of a vector of revision 1.10.
 fn vector(name: &str) -> Bytes {
-    let vectors = golden::vectors(golden::V1_10);
-    let found = vectors.into_iter().find(|vector| vector.name == name);
+    vector_of(golden::V1_10, name)
+}
+
+/// The bytes of a vector of a file.
+fn vector_of(file: &str, name: &str) -> Bytes {
+    let found = golden::vectors(file).into_iter().find(|vector| vector.name == name);
     found.unwrap_or_else(|| panic!("no vector {name}")).bytes
 }
 
@@ -44,14 +51,20 @@ fn sealed_body(code: u8, sequence: u64, at_s: Option<i64>, body: Bytes) -> Bytes
 
 /// The message inside a vector, kept as a peer sent it.
 fn original(name: &str) -> Original {
-    let apdu = Apdu::decode(&vector(name)).unwrap();
+    kept(&vector(name))
+}
+
+/// The message inside an envelope, kept as a peer sent it.
+fn kept(bytes: &[u8]) -> Original {
+    let apdu = Apdu::decode(bytes).unwrap();
     Original { revision: apdu.revision, code: apdu.code, body: apdu.body }
 }
 
 /// Compares messages as text, which shows what differs.
 #[track_caller]
 fn assert_same(found: &[u8], wanted: &[u8]) {
-    let text = |bytes| super::readable::decode(Revision::V1_10, bytes).unwrap();
+    let revision = Apdu::decode(wanted).unwrap().revision;
+    let text = |bytes| super::readable::decode(revision, bytes).unwrap();
     assert_eq!(text(found), text(wanted));
     assert_eq!(found, wanted, "the same text in other bytes");
 }

@@ -12,10 +12,11 @@ use crate::{
         wire::{Original, Revision},
     },
     protocol::charger::{
-        apdu::{Apdu, RECEIVED_LIMIT},
+        apdu::{self, Apdu, RECEIVED_LIMIT},
         backend, readable,
+        repair::{self, REPAIRED_LIMIT},
         topic::Class,
-        v1_10::repair::{self, REPAIRED_LIMIT, SHAPES},
+        v1_10::texts::SHAPES,
         wire::v1_10 as wire,
     },
 };
@@ -62,15 +63,17 @@ fn record_of(code: u8, body: Vec<u8>) -> RecordNo {
 
 #[test]
 fn messages_with_texts_in_gbk_are_read_and_kept_repaired() {
-    let vectors = golden::vectors(golden::GBK);
-    assert_eq!(vectors.len(), SHAPES.len(), "one for each message that is repaired");
-    for vector in vectors {
-        assert!(readable::decode(Revision::V1_10, &vector.bytes).is_err(), "{}", vector.name);
-        let sent = Apdu::decode(&vector.bytes).unwrap();
-        let kept = kept(read(&vector.bytes));
-        let again = sealed_body(kept.code, sent.sequence, Some(AT), kept.body);
-        let text = readable::decode(Revision::V1_10, &again).unwrap();
-        assert_eq!(text, vector.text, "{}", vector.name);
+    for (revision, file) in [(Revision::V1_0, golden::GBK_1_0), (Revision::V1_10, golden::GBK)] {
+        let vectors = golden::vectors(file);
+        assert_eq!(vectors.len(), SHAPES.len(), "one for each message that is repaired");
+        for vector in vectors {
+            assert!(readable::decode(revision, &vector.bytes).is_err(), "{}", vector.name);
+            let sent = Apdu::decode(&vector.bytes).unwrap();
+            let kept = kept(read(&vector.bytes));
+            let again = apdu::seal_body(revision, kept.code, sent.sequence, Some(AT), kept.body);
+            let text = readable::decode(revision, &again.unwrap()).unwrap();
+            assert_eq!(text, vector.text, "{}", vector.name);
+        }
     }
 }
 

@@ -1,81 +1,67 @@
-//! The table of texts against the messages as `proto/` has them.
+//! The tables of texts against the messages as `proto/` has them.
 
-use std::collections::BTreeMap;
-
-use crate::protocol::charger::{
-    v1_10::repair::{Part, SHAPES, Shape},
-    wire::v1_10::MessageId,
+use super::proto::Proto;
+use crate::{
+    domain::wire::Revision,
+    protocol::charger::{
+        repair::{Part, Shape},
+        v1_0, v1_10,
+        wire::v1_10::MessageId,
+    },
 };
 
-const PROTO: &str = include_str!("../../../../proto/charger_v1_10.proto");
-
-/// Type and name of each field by number, of each message by name.
-type Messages = BTreeMap<String, BTreeMap<u32, (String, String)>>;
-
-fn messages() -> Messages {
-    let mut messages = Messages::new();
-    let mut open: Vec<&str> = Vec::new();
-    for line in PROTO.lines() {
-        let line = line.split("//").next().unwrap().trim().trim_start_matches("repeated ");
-        match line.split([' ', ';']).collect::<Vec<_>>()[..] {
-            ["message" | "enum", name, "{"] => {
-                open.push(name);
-                messages.entry(open.join(".")).or_default();
-            }
-            ["}"] => drop(open.pop()),
-            [kind, name, "=", number, ""] => {
-                let field = (kind.to_owned(), name.to_owned());
-                messages.get_mut(&open.join(".")).unwrap().insert(number.parse().unwrap(), field);
-            }
-            _ => {}
-        }
-    }
-    messages
-}
-
-fn has_texts(messages: &Messages, name: &str) -> bool {
-    messages.get(name).is_some_and(|fields| {
-        fields.values().any(|(kind, _)| kind == "string" || has_texts(messages, kind))
+fn has_texts(proto: &Proto, name: &str) -> bool {
+    proto.messages.get(name).is_some_and(|fields| {
+        fields.values().any(|field| field.kind == "string" || has_texts(proto, &field.kind))
     })
 }
 
 /// Every text of the message, and no other field, is in the table as what it is.
-fn compare(messages: &Messages, name: &str, shape: Shape) {
-    let fields = &messages[name];
-    let is_text = |(_, (kind, _)): &(&u32, &(String, String))| {
-        kind == "string" || kind.starts_with("map<") || has_texts(messages, kind)
-    };
-    let wanted: Vec<u32> = fields.iter().filter(is_text).map(|(number, _)| *number).collect();
+fn compare(proto: &Proto, name: &str, shape: Shape) {
+    let fields = &proto.messages[name];
+    let is_text =
+        |kind: &str| kind == "string" || kind.starts_with("map<") || has_texts(proto, kind);
+    let wanted: Vec<u32> = fields
+        .iter()
+        .filter(|(_, field)| is_text(&field.kind))
+        .map(|(number, _)| *number)
+        .collect();
     let found: Vec<u32> = shape.iter().map(|(number, _)| *number).collect();
     assert_eq!(found, wanted, "{name}");
     for (number, part) in shape {
-        let (kind, field) = &fields[number];
-        let is_name = matches!(field.as_str(), "recordId" | "id" | "idToken");
+        let field = &fields[number];
+        let is_name = matches!(field.name.as_str(), "recordId" | "id" | "idToken");
         match part {
-            Part::Text => assert!(kind == "string" && !is_name, "{name}.{field}"),
-            Part::Name => assert!(kind == "string" && is_name, "{name}.{field}"),
-            Part::Inner(inner) => compare(messages, kind, inner),
+            Part::Text => assert!(field.kind == "string" && !is_name, "{name}.{}", field.name),
+            Part::Name => assert!(field.kind == "string" && is_name, "{name}.{}", field.name),
+            Part::Inner(inner) => compare(proto, &field.kind, inner),
         }
     }
 }
 
 #[test]
-fn the_table_holds_every_text_of_its_messages() {
-    let messages = messages();
-    assert!(messages.len() > 100, "{} read", messages.len());
-    for (id, shape) in SHAPES {
-        compare(&messages, id.as_str_name().strip_prefix("ID_").unwrap(), shape);
+fn the_tables_hold_every_text_of_their_messages() {
+    let old = v1_0::texts::SHAPES.map(|(id, shape)| (id.as_str_name(), shape));
+    let new = v1_10::texts::SHAPES.map(|(id, shape)| (id.as_str_name(), shape));
+    for (revision, shapes) in [(Revision::V1_0, old), (Revision::V1_10, new)] {
+        let proto = Proto::of(revision);
+        assert!(proto.messages.len() > 50, "{} read", proto.messages.len());
+        for (id, shape) in shapes {
+            compare(&proto, id.strip_prefix("ID_").unwrap(), shape);
+        }
     }
 }
 
 #[test]
-fn the_table_holds_every_message_of_an_order() {
+fn the_tables_hold_every_message_of_an_order() {
     for id in [
         MessageId::IdStartTransactionReq,
         MessageId::IdStopTransactionReq,
         MessageId::IdTransactionReq,
         MessageId::IdChargingInfoReq,
     ] {
-        assert!(SHAPES.iter().any(|(found, _)| *found == id), "{id:?}");
+        let code = u8::try_from(i32::from(id)).unwrap();
+        assert!(v1_10::texts::shape_of(code).is_some(), "{id:?}");
+        assert!(v1_0::texts::shape_of(code).is_some(), "{id:?}");
     }
 }

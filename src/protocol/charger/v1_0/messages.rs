@@ -17,7 +17,7 @@ pub trait Message1_0: Message + Default + Carry<Self::Later> {
     type Later: Message + Default + Carry<Self>;
 
     /// Takes from a message what only 1.0 can say and so was not carried.
-    fn keep_own(&mut self, _from: Self) {}
+    fn keep_own(&mut self, from: &Self);
 }
 
 /// Carries a field up or down: by its type, or by a table of numbers.
@@ -30,12 +30,26 @@ macro_rules! field {
     };
 }
 
+/// Takes a number that says more in 1.0 than in 1.10, unless the site has said another thing.
+macro_rules! keep_number {
+    ($message:ident, $from:ident, $field:ident, $numbers:ident) => {
+        if $numbers.lift($message.$field) == $numbers.lift($from.$field) {
+            $message.$field = $from.$field;
+        }
+    };
+}
+
 /// Carries messages by the names of their common fields.
 macro_rules! carried {
     ($($message:ident { $($field:ident $(: $numbers:ident)?),* $(,)? })*) => {
         $(
             impl Message1_0 for old::$message {
                 type Later = new::$message;
+
+                #[allow(unused_variables, reason = "few messages have such numbers")]
+                fn keep_own(&mut self, from: &Self) {
+                    $($(keep_number!(self, from, $field, $numbers);)?)*
+                }
             }
 
             impl Carry<new::$message> for old::$message {
@@ -145,6 +159,8 @@ carried! {
 
 impl Message1_0 for old::AuthorizeConf {
     type Later = new::AuthorizeConf;
+
+    fn keep_own(&mut self, _: &Self) {}
 }
 
 impl Carry<new::AuthorizeConf> for old::AuthorizeConf {
@@ -193,9 +209,9 @@ impl Carry<old::SampledValue> for new::SampledValue {
 impl Message1_0 for old::ChargingInfoReq {
     type Later = new::ChargingInfoReq;
 
-    fn keep_own(&mut self, from: Self) {
-        self.bms_charging = from.bms_charging;
-        self.status = from.status;
+    fn keep_own(&mut self, from: &Self) {
+        keep_number!(self, from, status, CHARGER_STATUS);
+        self.bms_charging = from.bms_charging.clone();
     }
 }
 
@@ -243,6 +259,8 @@ impl Carry<old::ChargingInfoReq> for new::ChargingInfoReq {
 /// Answers with nothing in it, which in 1.10 is no message at all.
 impl Message1_0 for old::UpdateIdCardCacheConf {
     type Later = ();
+
+    fn keep_own(&mut self, _: &Self) {}
 }
 
 impl Carry<()> for old::UpdateIdCardCacheConf {
@@ -270,9 +288,9 @@ impl Carry<old::IdTokenType> for new::IdToken {
 impl Message1_0 for old::ReserveNowReq {
     type Later = new::ReserveNowReq;
 
-    fn keep_own(&mut self, from: Self) {
+    fn keep_own(&mut self, from: &Self) {
         self.charge_time = from.charge_time;
-        let kind = from.id_token.map(|token| token.r#type);
+        let kind = from.id_token.as_ref().map(|token| token.r#type);
         if let (Some(token), Some(kind)) = (&mut self.id_token, kind) {
             token.r#type = kind;
         }

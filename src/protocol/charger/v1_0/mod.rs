@@ -6,6 +6,7 @@
 
 pub mod convert;
 pub mod messages;
+pub mod texts;
 
 use bytes::Bytes;
 use prost::Message;
@@ -100,7 +101,7 @@ fn lower_message<M: Message1_0>(
 ) -> Result<Bytes, EncodeError> {
     let mut message: M = read::<M::Later>(body)?.carry();
     if let Some(own) = own.and_then(|own| M::decode(own.body.clone()).ok()) {
-        message.keep_own(own);
+        message.keep_own(&own);
     }
     Ok(message.encode_to_vec().into())
 }

@@ -1,8 +1,8 @@
 //! What piles say.
 
 use super::{
-    super::apdu::Apdu,
-    DecodeError, Opened, body, kind, original, repair, values,
+    super::{apdu::Apdu, repair},
+    DecodeError, Opened, body, kind, original, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -56,7 +56,7 @@ fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
 fn progress(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     let info: wire::ChargingInfoReq = body(apdu)?;
     Ok(PileNotice::Progress(ProgressReport {
-        record: values::record(&info.record_id, &apdu.body),
+        record: values::record(&info.record_id, &apdu.original.body),
         plug: values::plug(&info.connector_id),
         energy: values::energy(info.consumed_electric),
         cost: values::cost(info.cost.as_ref()),
@@ -130,7 +130,7 @@ fn authorize(apdu: &Opened) -> Result<PileRequest, DecodeError> {
 fn start(apdu: &Opened) -> Result<StartReport, DecodeError> {
     let start: wire::StartTransactionReq = body(apdu)?;
     Ok(StartReport {
-        record: values::record(&start.record_id, &apdu.body),
+        record: values::record(&start.record_id, &apdu.original.body),
         plug: values::plug(&start.connector_id),
         card: values::card(start.id_data.as_ref()),
         token: values::token(&start.transaction_id),
@@ -143,7 +143,7 @@ fn start(apdu: &Opened) -> Result<StartReport, DecodeError> {
 fn stop(apdu: &Opened) -> Result<EndReport, DecodeError> {
     let stop: wire::StopTransactionReq = body(apdu)?;
     Ok(EndReport {
-        record: values::record(&stop.record_id, &apdu.body),
+        record: values::record(&stop.record_id, &apdu.original.body),
         plug: values::some_plug(&stop.connector_id),
         card: values::card(stop.id_data.as_ref()),
         token: values::token(&stop.transaction_id),
@@ -161,7 +161,7 @@ fn stop(apdu: &Opened) -> Result<EndReport, DecodeError> {
 fn whole(apdu: &Opened) -> Result<EndReport, DecodeError> {
     let whole: wire::TransactionReq = body(apdu)?;
     Ok(EndReport {
-        record: values::record(&whole.record_id, &apdu.body),
+        record: values::record(&whole.record_id, &apdu.original.body),
         plug: values::some_plug(&whole.connector_id),
         card: values::card(whole.id_data.as_ref()),
         token: values::token(&whole.transaction_id),

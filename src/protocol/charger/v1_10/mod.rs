@@ -4,14 +4,14 @@ pub mod account;
 pub mod from_backend;
 pub mod from_pile;
 pub mod order;
-pub mod repair;
+pub mod texts;
 pub mod to_backend;
 pub mod to_pile;
 mod values;
 
 use prost::Message;
 
-pub use self::values::STATUS_MEASURAND;
+pub use self::values::{STATUS_MEASURAND, made_name};
 use super::{
     error::{DecodeError, EncodeError, quote},
     message::{Opened, Outgoing, code_of, in_1_10},

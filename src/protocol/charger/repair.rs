@@ -11,8 +11,12 @@ use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_varint, skip_field,
 };
 
-use super::{code_of, values, wire::MessageId as Id};
-use crate::protocol::charger::apdu::{Apdu, RECEIVED_LIMIT};
+use super::{
+    apdu::{Apdu, RECEIVED_LIMIT},
+    v1_0, v1_10,
+};
+use crate::domain::wire::Revision;
+use Part::{Inner, Name, Text};
 
 /// Largest message that repairing makes, in bytes, unless it was larger before: what a pile could
 /// have sent in its envelope, so that a repaired order is sent on like any other. Only names and
@@ -34,90 +38,13 @@ pub enum Part {
     Inner(Shape),
 }
 
-use Part::{Inner, Name, Text};
-
-const ADDITIONAL: Shape = &[(1, Name)];
-
-const ID_TOKEN: Shape = &[(1, Name), (3, Text), (4, Text), (5, Text), (12, Inner(ADDITIONAL))];
-
-const BILL: Shape = &[(3, Text)];
-
-const COST: Shape = &[(1, Inner(BILL))];
-
-const BOOT: Shape = &[
-    (1, Text),
-    (2, Text),
-    (3, Text),
-    (4, Text),
-    (5, Text),
-    (8, Text),
-    (9, Text),
-    (11, Text),
-    (14, Text),
-    (15, Text),
-    (16, Text),
-    (17, Text),
-    (18, Text),
-];
-
-const AUTHORIZE: Shape = &[(1, Inner(ID_TOKEN)), (2, Text)];
-
-const START: Shape = &[
-    (1, Name),
-    (2, Text),
-    (3, Inner(ID_TOKEN)),
-    (9, Text),
-    (10, Text),
-    (13, Text),
-    (17, Text),
-    (33, Text),
-];
-
-const STOP: Shape = &[
-    (1, Name),
-    (2, Text),
-    (3, Inner(ID_TOKEN)),
-    (7, Inner(COST)),
-    (8, Text),
-    (10, Text),
-    (12, Text),
-    (17, Text),
-    (30, Text),
-];
-
-const WHOLE: Shape = &[
-    (1, Name),
-    (2, Text),
-    (3, Text),
-    (4, Inner(ID_TOKEN)),
-    (11, Text),
-    (13, Inner(COST)),
-    (16, Text),
-    (24, Text),
-    (31, Text),
-    (43, Text),
-];
-
-const PROGRESS: Shape =
-    &[(1, Name), (2, Text), (3, Text), (12, Inner(COST)), (23, Inner(ID_TOKEN)), (28, Text)];
-
-const WARNING: Shape = &[(2, Text), (5, Name), (6, Text), (8, Text), (14, Text)];
-
-/// The messages that are repaired. In any other a broken text is a fault of the sender.
-pub const SHAPES: [(Id, Shape); 7] = [
-    (Id::IdBootNotificationReq, BOOT),
-    (Id::IdAuthorizeReq, AUTHORIZE),
-    (Id::IdStartTransactionReq, START),
-    (Id::IdStopTransactionReq, STOP),
-    (Id::IdTransactionReq, WHOLE),
-    (Id::IdChargingInfoReq, PROGRESS),
-    (Id::IdWarningReq, WARNING),
-];
-
 /// The same with texts in UTF-8; `None` if they were, or if the message is not repaired: it is not
 /// in the table, or cannot be parsed.
 pub fn texts(apdu: &Apdu) -> Option<Apdu> {
-    let (_, shape) = SHAPES.into_iter().find(|(id, _)| code_of(*id) == apdu.code)?;
+    let shape = match apdu.revision {
+        Revision::V1_0 => v1_0::texts::shape_of(apdu.code),
+        Revision::V1_10 => v1_10::texts::shape_of(apdu.code),
+    }?;
     let readable = mend(shape, &apdu.body, readable)?;
     let mended =
         if readable.len() <= REPAIRED_LIMIT { readable } else { mend(shape, &apdu.body, empty)? };
@@ -129,7 +56,7 @@ type StandIn = fn(&Part, &[u8]) -> String;
 
 fn readable(part: &Part, broken: &[u8]) -> String {
     match part {
-        Name => values::made_name(broken),
+        Name => v1_10::made_name(broken),
         Text | Inner(_) => String::from_utf8_lossy(broken).into_owned(),
     }
 }
