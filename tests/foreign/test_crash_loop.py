@@ -10,6 +10,7 @@ from wire import pb
 ROUNDS = int(os.environ.get("SITEPILOT_CRASH_ROUNDS", "200"))
 SEED = int(os.environ.get("SITEPILOT_CRASH_SEED", str(int(time.time()))))
 PILES = 3
+REVISIONS = {2: "1.0"}
 # How long the program lives in a round; within it piles reconnect, boot and report.
 LIFE_S = (0.25, 1.1)
 
@@ -45,7 +46,7 @@ class Load(threading.Thread):
 def test_no_answered_order_is_ever_lost(site):
     rng = random.Random(SEED)
     print(f"\ncrash loop: {ROUNDS} rounds, seed {SEED}")
-    site.run(piles=PILES, answer_timeout_ms=200).wait_uplink()
+    site.run(piles=PILES, revisions=REVISIONS, answer_timeout_ms=200).wait_uplink()
     piles = [site.pile(number, answer_s=0.6) for number in range(1, PILES + 1)]
     loads = [Load(pile, random.Random(rng.random())) for pile in piles]
     for load in loads:

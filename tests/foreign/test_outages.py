@@ -9,6 +9,7 @@ from waiting import until
 from wire import pb
 
 PILES = 3
+REVISIONS = {2: "1.0"}
 ORDERS = 4
 
 
@@ -33,7 +34,7 @@ def everybody(piles, count, seconds):
 
 @pytest.mark.parametrize("kind", ["cut", "stall", "half-open"])
 def test_orders_of_an_outage_arrive_once_unaltered_and_in_order(site, kind):
-    site.run(piles=PILES).wait_uplink()
+    site.run(piles=PILES, revisions=REVISIONS).wait_uplink()
     piles = [site.pile(number) for number in range(1, PILES + 1)]
     everybody(piles, 1, 0.0)
     running = [pile.begin(connector=2) for pile in piles]

@@ -1,6 +1,7 @@
 """The doors with TLS: piles of both revisions, by password and by certificate, through boot, a card
 session and an outage, while others do what they can to be in the way."""
 
+import collections
 import contextlib
 import os
 import shutil
@@ -74,30 +75,56 @@ def test_the_certificate_is_read_again_and_nobody_is_thrown_out(
     assert [pile.generation for pile in residents] == generations
 
 
-def test_handshakes_that_stall_or_fail_delay_nobody(site, residents, trust):
+# Silent connections that are open at a time, and how often one more comes: 12,000 in a minute.
+SILENT = 300
+PAUSE_S = 0.005
+HELLO_BEGUN = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+NONSENSE = [b"GET / HTTP/1.1\r\nHost: pile\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"A" * 500]
+
+
+class Flood(threading.Thread):
+    """Comes to a port again and again, and says nothing, half of something, or nonsense."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.count = 0
+        self.halt = threading.Event()
+
+    def run(self):
+        doors = collections.deque()
+        while not self.halt.wait(PAUSE_S):
+            doors.append(self._knock())
+            if len(doors) > SILENT:
+                doors.popleft().close()
+        for door in doors:
+            door.close()
+
+    def _knock(self):
+        door = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        self.count += 1
+        said = [b"", HELLO_BEGUN, b"", *NONSENSE][self.count % 5]
+        # A door that is shut at once is as good as one that stays silent.
+        with contextlib.suppress(OSError):
+            door.sendall(said)
+        return door
+
+
+def test_handshakes_that_stall_or_fail_delay_nobody(site, residents):
     generations = [pile.generation for pile in residents]
-    address = ("127.0.0.1", site.controller.tls_port)
-    with contextlib.ExitStack() as stack:
-
-        def knock(said=b""):
-            door = stack.enter_context(socket.create_connection(address, timeout=10))
-            # A door that is shut at once is as good as one that stays silent.
-            with contextlib.suppress(OSError):
-                door.sendall(said)
-
-        for number in range(300):
-            # Silent, or with the beginning of a handshake.
-            knock(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" if number % 3 == 0 else b"")
-            if number % 100 == 50:
-                session(*residents)
-        for _ in range(30):
-            knock(b"GET / HTTP/1.1\r\nHost: pile\r\n\r\n")
-            knock(b"\x16\x03\x01\xff\xff" + b"A" * 500)
-        session(*residents)
+    flood = Flood(site.controller.tls_port)
+    flood.start()
+    try:
+        while flood.count < SILENT:
+            session(*residents)
         # A pile that comes in now has to make a handshake of its own.
         residents[0].drop()
         until(lambda: residents[0].generation > generations[0], "the pile is back", 60)
-        session(residents[0].wait_ready())
+        session(residents[0].wait_ready(), residents[1])
+    finally:
+        flood.halt.set()
+        flood.join(30)
+    assert flood.count >= SILENT
     assert residents[1].generation == generations[1]
 
 
