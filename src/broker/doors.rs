@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::ClientConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -26,6 +26,10 @@ use super::shared::{Closing, Shared};
 
 /// Time for all connections to end at shutdown; longer than one connection's farewell.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// Connections the kernel holds until they are accepted. With its usual 128, half the piles of a
+/// large site that all come back at once would wait a second for the repetition of their SYN.
+const BACKLOG: u32 = 1024;
 
 /// Pause after a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +56,7 @@ pub struct DoorsTask {
 }
 
 impl Doors {
-    /// Binds the listeners and starts the router; [`DoorsTask::run`] then serves. Events of
+    /// Binds the listeners, on the runtime it is called in, and starts the router; [`DoorsTask::run`] then serves. Events of
     /// hosts' clients go to `inbox`; while it is full, their connections are not read.
     ///
     /// # Errors
@@ -62,8 +66,8 @@ impl Doors {
         registry: Arc<dyn Registry>,
         inbox: flume::Sender<DoorEvent>,
     ) -> Result<(Self, DoorsTask), DoorsError> {
-        let (plain, plain_address) = bind(config.listen).await?;
-        let (tls, tls_address) = bind(config.tls.as_ref().map(|door| door.listen)).await?;
+        let (plain, plain_address) = bind(config.listen)?;
+        let (tls, tls_address) = bind(config.tls.as_ref().map(|door| door.listen))?;
         let porch = config.tls.as_ref().map(Porch::new).transpose()?;
         let (pipe, end) = pipe::open()?;
         let hub = Hub::new(config, Arc::new(Counters::default()), pipe);
@@ -153,14 +157,21 @@ impl Doors {
     }
 }
 
-async fn bind(
+fn bind(
     address: Option<SocketAddr>,
 ) -> Result<(Option<TcpListener>, Option<SocketAddr>), DoorsError> {
     let Some(address) = address else { return Ok((None, None)) };
     let failed = |source| DoorsError::Bind { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((Some(listener), Some(bound)))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The next connection; without a listener there is none, ever.

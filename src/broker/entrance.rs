@@ -28,6 +28,9 @@ const SHOWN_NAME: usize = 32;
 /// Longest client id; a serial or a library's random name has 23 to 64.
 const MAX_CLIENT_ID: usize = 128;
 
+/// First byte of a TLS handshake.
+const TLS_RECORD: u8 = 0x16;
+
 /// How long a refused client is given to read its CONNACK before the socket is closed.
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -114,7 +117,8 @@ fn turn_away(shared: &Shared, error: Malformed, address: SocketAddr) -> Outcome 
     }
     shared.counters.malformed.one();
     if shared.may_log() {
-        tracing::warn!(%address, %error, "connection closed before login");
+        let hint = (error == Malformed::Header(TLS_RECORD)).then_some("is it TLS?");
+        tracing::warn!(%address, %error, hint, "connection closed before login");
     }
     Outcome::Dropped
 }
@@ -216,8 +220,18 @@ where
 {
     let mut answer = BytesMut::new();
     frame::write_refusal(code, &mut answer);
+    // A client that does not take four bytes does not hear them either.
+    if let Ok(Ok(())) = timeout(LINGER, stream.write_all(&answer)).await {
+        see_off(stream).await;
+    }
+}
+
+/// Closes our side and waits a moment until the client has read what was said last.
+pub(super) async fn see_off<S>(stream: &mut S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let farewell = async {
-        stream.write_all(&answer).await?;
         stream.shutdown().await?;
         let mut waste = BytesMut::with_capacity(512);
         let mut total = 0;

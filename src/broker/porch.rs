@@ -26,6 +26,7 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::certificate::{CertificateFault, CertificateName, Facts};
 use super::config::TlsDoor;
+use super::entrance::see_off;
 use super::keys::{Keys, provider};
 use crate::domain::time::{ClockQuality, Wall};
 
@@ -75,6 +76,9 @@ pub(super) enum HandshakeError {
     /// Its certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateFault),
+    /// It does not want the doors, most often for their certificate.
+    #[error("the client refuses: {0}")]
+    Alert(String),
     /// Anything else that TLS refuses.
     #[error("{0}")]
     Refused(String),
@@ -86,6 +90,7 @@ impl From<io::Error> for HandshakeError {
         match inner {
             Some(Error::InvalidMessage(_)) => Self::NoTls,
             Some(Error::NoCertificatesPresented) => Self::NoCertificate,
+            Some(Error::AlertReceived(alert)) => Self::Alert(format!("{alert:?}")),
             Some(other) => Self::Refused(other.to_string()),
             None => Self::HungUp,
         }
@@ -118,7 +123,11 @@ impl Porch {
 
     /// Shakes hands. Takes as long as the client takes.
     pub async fn meet(&self, stream: TcpStream) -> Result<Met, HandshakeError> {
-        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let mut greeting = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let start = match (&mut greeting).await {
+            Ok(start) => start,
+            Err(error) => return Err(turn_away(error, greeting.take_io()).await),
+        };
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.expect("the semaphore is never closed");
         let server = Arc::clone(&self.terms().server);
@@ -129,7 +138,10 @@ impl Porch {
         });
         // The runtime ends, or the library panicked: this connection is over either way.
         let accept = computed.await.map_err(|error| HandshakeError::Refused(error.to_string()))?;
-        let stream = accept.await?;
+        let stream = match accept.into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, stream)) => return Err(turn_away(error, Some(stream)).await),
+        };
         let session = stream.get_ref().1;
         let is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         let shown = session.peer_certificates().and_then(<[_]>::first);
@@ -145,6 +157,15 @@ impl Porch {
         }
         facts.name()
     }
+}
+
+/// The alert that says why is written; it must not be lost with the socket.
+async fn turn_away(error: io::Error, stream: Option<TcpStream>) -> HandshakeError {
+    let error = HandshakeError::from(error);
+    if let Some(mut stream) = stream.filter(|_| !matches!(error, HandshakeError::HungUp)) {
+        see_off(&mut stream).await;
+    }
+    error
 }
 
 /// Unix seconds; `None` while nobody knows them.
