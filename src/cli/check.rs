@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 
 use super::{Common, Exit, table};
-use crate::service::config::{Config, ConfigError, Fault};
+use crate::service::{
+    config::{Config, ConfigError, Fault},
+    roster::Roster,
+};
 
 /// Tells every fault of the config, or that there is none.
 pub(super) fn run(common: &Common) -> Exit {
-    match Config::load(&common.config) {
+    let loaded = Config::load(&common.config);
+    match loaded.and_then(|config| Roster::open(&config).map(|_| config)) {
         Ok(config) => {
             if common.json {
                 table::json(&json!({ "faults": [] }));

@@ -1,7 +1,10 @@
 //! `run`
 
 use super::{Common, Exit, check};
-use crate::service::{config::Config, logging, supervisor};
+use crate::service::{
+    config::{Config, ConfigError},
+    logging, supervisor,
+};
 
 /// The controller.
 pub(super) fn run(common: &Common) -> Exit {
@@ -19,6 +22,7 @@ pub(super) fn run(common: &Common) -> Exit {
     match supervisor::run(&config, &common.config, &level) {
         Ok(()) => Exit::Done,
         // It is in the log already.
+        Err(error) if error.is::<ConfigError>() => Exit::Config,
         Err(_) => Exit::Failed,
     }
 }

@@ -10,11 +10,12 @@ use super::{
 /// `piles`
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Piles {
-    /// Piles of the config, and whether they are there
+    /// Registered and seen piles, and whether they are there
     List,
     /// Let a replaced or reset pile register again
     Forget {
         /// Its code
+        #[arg(value_parser = pile_code)]
         code: String,
     },
 }
@@ -35,6 +36,11 @@ pub(super) enum Uplinks {
 fn name(text: &str) -> Result<String, String> {
     let name = crate::domain::id::UplinkName::new(text);
     name.map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+fn pile_code(text: &str) -> Result<String, String> {
+    let code = crate::domain::id::PileCode::new(text);
+    code.map(|code| code.to_string()).map_err(|error| error.to_string())
 }
 
 fn rows(list: &Value) -> impl Iterator<Item = &Value> {
@@ -101,32 +107,64 @@ fn alarm_table(alarms: &Value) {
 
 /// `piles`
 pub(super) fn piles(common: &Common, command: &Piles) -> Result<Exit, Failure> {
+    let mut client = common.running()?;
     match command {
         Piles::List => {
-            let piles = common.running()?.get("/api/v1/piles")?;
+            let piles = client.get("/api/v1/piles")?;
             if common.json {
                 json(&piles);
             } else {
-                pile_table(&piles);
+                registered_table(&piles);
             }
-            Ok(Exit::Done)
         }
         Piles::Forget { code } => {
-            eprintln!("{code}: piles do not register by themselves in this version");
-            eprintln!("hint: change its password_file, then restart the controller");
-            Ok(Exit::Failed)
+            let done = client.post(&format!("/api/v1/piles/{code}/forget"), None)?;
+            if common.json {
+                json(&done);
+            } else {
+                eprintln!("{code}: {}", cell(&done["done"]));
+            }
         }
     }
+    Ok(Exit::Done)
+}
+
+fn connectors(pile: &Value) -> String {
+    let each = rows(&pile["connectors"]).map(|connector| {
+        let mark = if connector["order"].is_null() { "" } else { " charging" };
+        format!("{}{mark}", connector["connector"])
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The piles and how they got in.
+fn registered_table(piles: &Value) {
+    let rows: Vec<_> = rows(piles)
+        .map(|pile| {
+            let [code, serial, revision, state, origin, account] =
+                ["code", "serial", "revision", "state", "origin", "account"]
+                    .map(|key| cell(&pile[key]));
+            let [registered, logged_in] =
+                ["registered_at", "logged_in_at"].map(|key| local(&pile[key]));
+            let connectors = connectors(pile);
+            [code, serial, revision, connectors, state, origin, account, registered, logged_in]
+        })
+        .collect();
+    let heading = [
+        "pile",
+        "serial",
+        "revision",
+        "connectors",
+        "state",
+        "known from",
+        "account",
+        "registered",
+        "logged in",
+    ];
+    table(heading, &rows);
 }
 
 fn pile_table(piles: &Value) {
-    let connectors = |pile: &Value| {
-        let each = rows(&pile["connectors"]).map(|connector| {
-            let mark = if connector["order"].is_null() { "" } else { " charging" };
-            format!("{}{mark}", connector["connector"])
-        });
-        each.collect::<Vec<_>>().join(", ")
-    };
     let rows: Vec<_> = rows(piles)
         .map(|pile| {
             let [code, serial, state] = ["code", "serial", "state"].map(|key| cell(&pile[key]));

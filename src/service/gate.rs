@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 
 use tracing::{debug, info, warn};
 
-use super::roster::Roster;
+use super::{enrolment::Reception, roster::Roster};
 use crate::{
     broker::{DoorEvent, Doors, Outgoing, To},
     clock::Clock,
@@ -35,23 +36,36 @@ const LOG_WINDOW_MS: u64 = 10 * 60_000;
 /// Lines about one pile in that time; then one that says so, and silence.
 const LOG_LINES: u32 = 20;
 
+/// Lines of the log about one thing.
+#[derive(Debug, Default)]
+pub struct Budget {
+    since: Mono,
+    lines: u32,
+}
+
+impl Budget {
+    /// Whether one more line may be written.
+    pub(super) fn may_tell(&mut self, about: &dyn Display, now: Mono) -> bool {
+        if now.since_ms(self.since) >= LOG_WINDOW_MS {
+            (self.since, self.lines) = (now, 0);
+        }
+        self.lines = self.lines.saturating_add(1);
+        if self.lines == LOG_LINES {
+            let window_min = LOG_WINDOW_MS / 60_000;
+            warn!(%about, window_min, "restless, further lines are left out for a while");
+        }
+        self.lines < LOG_LINES
+    }
+}
+
 /// Keeps a restless pile from wearing out the flash by its log.
 #[derive(Debug, Default)]
-pub struct Lines(BTreeMap<PileCode, (Mono, u32)>);
+pub struct Lines(BTreeMap<PileCode, Budget>);
 
 impl Lines {
     /// Whether one more line about this pile may be written.
     pub(super) fn may_tell(&mut self, pile: PileCode, now: Mono) -> bool {
-        let (since, lines) = self.0.entry(pile).or_insert((now, 0));
-        if now.since_ms(*since) >= LOG_WINDOW_MS {
-            (*since, *lines) = (now, 0);
-        }
-        *lines = lines.saturating_add(1);
-        if *lines == LOG_LINES {
-            let window_min = LOG_WINDOW_MS / 60_000;
-            warn!(%pile, window_min, "restless pile, further lines are left out for a while");
-        }
-        *lines < LOG_LINES
+        self.0.entry(pile).or_default().may_tell(&pile, now)
     }
 }
 
@@ -76,6 +90,8 @@ pub struct Gate {
     pub clock: Arc<Clock>,
     /// What is counted.
     pub counters: Arc<GateCounters>,
+    /// Takes those who are here to register.
+    pub reception: Arc<Reception>,
 }
 
 impl Gate {
@@ -83,6 +99,7 @@ impl Gate {
     pub async fn run(self) {
         let mut lines = Lines::default();
         while let Ok(event) = self.events.recv_async().await {
+            let Some(event) = self.reception.hear(event, self.clock.mono()) else { continue };
             let Some((pile, event)) = self.read(event, &mut lines) else { continue };
             let input = Input::Pile { pile, event, known: Vec::new() };
             if self.inbox.send_async(input).await.is_err() {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod credentials;
+pub mod enrolment;
 pub mod gate;
 pub mod heart;
 pub mod logging;

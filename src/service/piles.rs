@@ -1,32 +1,27 @@
-//! Who may come in at the doors: the piles of the roster, the observers of the config.
+//! Who may come in at the doors: the piles of the roster, those that want to be among them, the
+//! observers of the config.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read as _},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    config::{Observer, Secret},
-    roster::Roster,
+    config::{Observer, Registration, Secret},
+    enrolment::{Reception, Task},
+    roster::{Entry, Roster, new_password},
 };
 use crate::{
     broker::{Access, CertificateName, Filter, Identity, Login, LoginRefused, Registry, Route},
+    clock::Clock,
     domain::id::PileCode,
-    protocol::charger::topic::{Class, Topic},
+    protocol::charger::topic::{Class, Direction, Topic, is_id},
 };
 
 /// The controller's own account at the doors, to see whether they answer. It may log in and
 /// nothing else; its password is made up anew in every run.
 #[derive(Debug, Clone)]
 pub struct Probe(Secret);
-
-/// Bytes of chance in the probe's password.
-const PROBE_BYTES: usize = 16;
 
 impl Probe {
     /// Its name; no pile code, which has no dashes.
@@ -38,9 +33,7 @@ impl Probe {
     ///
     /// If the system gives no randomness.
     pub fn new() -> io::Result<Self> {
-        let mut bytes = [0; PROBE_BYTES];
-        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Self(Secret::new(data_encoding::HEXLOWER.encode(&bytes))))
+        new_password().map(Self)
     }
 
     /// Its password.
@@ -51,23 +44,73 @@ impl Probe {
 }
 
 /// The piles, each with its own topics, and who else comes in.
-#[derive(Debug)]
 pub struct Piles {
     roster: Arc<Roster>,
     observers: BTreeMap<String, Observer>,
+    registration: Option<Registration>,
+    reception: Arc<Reception>,
+    clock: Arc<Clock>,
     probe: Probe,
 }
 
-impl Piles {
-    /// The piles of a roster and the observers of a config.
-    #[must_use]
-    pub fn new(roster: Arc<Roster>, observers: &[Observer], probe: Probe) -> Self {
-        let by_name = |observer: &Observer| (observer.username.clone(), observer.clone());
-        Self { roster, observers: observers.iter().map(by_name).collect(), probe }
-    }
-}
+/// Dashes in the client id of a pile that registers: nobody can tell where its part number ends,
+/// and each may be the place.
+const DASHES_LIMIT: usize = 8;
 
 impl Piles {
+    /// The piles of a roster, and the observers and the registration of a config.
+    #[must_use]
+    pub fn new(
+        roster: Arc<Roster>,
+        observers: &[Observer],
+        registration: Option<Registration>,
+        reception: Arc<Reception>,
+        clock: Arc<Clock>,
+        probe: Probe,
+    ) -> Self {
+        let by_name = |observer: &Observer| (observer.username.clone(), observer.clone());
+        let observers = observers.iter().map(by_name).collect();
+        Self { roster, observers, registration, reception, clock, probe }
+    }
+
+    /// A pile that is known.
+    fn pile(&self, name: &str, login: &Login<'_>) -> Result<Identity, LoginRefused> {
+        let code = PileCode::new(name).map_err(|_| refuse("user name is no pile code"))?;
+        check_password(login, |given| {
+            let now_s = self.clock.now().wall.known_s();
+            if self.roster.login(code, given, now_s)? == Entry::First {
+                // If too many tasks wait, one of them saves it too.
+                self.reception.order(Task::Save);
+            }
+            Ok(())
+        })?;
+        Ok(Identity { name: code.to_string(), route: Route::Host, access: access(code) })
+    }
+
+    /// A pile that is here to register may do nothing else.
+    fn visitor(
+        &self,
+        login: &Login<'_>,
+        registration: &Registration,
+    ) -> Result<Identity, LoginRefused> {
+        let given = login.password.unwrap_or_default();
+        check_secret(&registration.password, given).map_err(refuse)?;
+        if !self.reception.has_room() {
+            return Err(refuse("too many register at the same time"));
+        }
+        let ids = ids_of(login.client_id);
+        if ids.is_empty() {
+            return Err(refuse("client id is not <part number>-<serial>"));
+        }
+        let certificate = login.certificate.map(CertificateName::as_str);
+        if certificate.is_some_and(|name| !ids.contains(&name)) {
+            return Err(refuse("certificate of another name"));
+        }
+        let access = visitor_access(&ids);
+        let name = Reception::name_of(login.client_id);
+        Ok(Identity { name, route: Route::Host, access })
+    }
+
     /// Who this says to be, by user name, by certificate, or by both, which must agree.
     fn name(&self, login: &Login<'_>) -> Result<String, LoginRefused> {
         let Some(certificate) = login.certificate.map(CertificateName::as_str) else {
@@ -103,15 +146,16 @@ impl Registry for Piles {
                 })
                 .ok_or_else(|| refuse("not the probe"));
         }
-        let name = self.name(login)?;
-        if let Some(observer) = self.observers.get(&name) {
-            let password = observer.password.expose().as_bytes();
-            check_password(login, |given| Some(is_same(password, given)))?;
-            return Ok(observer_identity(observer));
+        if let Some(registration) = &self.registration
+            && login.username == Some(&registration.username)
+        {
+            return self.visitor(login, registration);
         }
-        let code = PileCode::new(&name).map_err(|_| refuse("user name is no pile code"))?;
-        check_password(login, |given| self.roster.is_password(code, given))?;
-        Ok(Identity { name: code.to_string(), route: Route::Host, access: access(code) })
+        let name = self.name(login)?;
+        match self.observers.get(&name) {
+            Some(observer) => observer_login(observer, login),
+            None => self.pile(&name, login),
+        }
     }
 }
 
@@ -119,20 +163,19 @@ fn refuse(why: &str) -> LoginRefused {
     LoginRefused(why.to_owned())
 }
 
-/// A password must be right; with a certificate there need not be one. `is_right` is `None` for
-/// an account that does not exist.
+/// A password must be right; with a certificate there need not be one.
 fn check_password(
     login: &Login<'_>,
-    is_right: impl FnOnce(&[u8]) -> Option<bool>,
+    check: impl FnOnce(&[u8]) -> Result<(), &'static str>,
 ) -> Result<(), LoginRefused> {
-    let Some(given) = login.password else {
-        return login.certificate.map(drop).ok_or_else(|| refuse("no password"));
-    };
-    match is_right(given) {
-        Some(true) => Ok(()),
-        Some(false) => Err(refuse("wrong password")),
-        None => Err(refuse("unknown pile")),
+    match login.password {
+        Some(given) => check(given).map_err(refuse),
+        None => login.certificate.map(drop).ok_or_else(|| refuse("no password")),
     }
+}
+
+fn check_secret(wanted: &Secret, given: &[u8]) -> Result<(), &'static str> {
+    is_same(wanted.expose().as_bytes(), given).then_some(()).ok_or("wrong password")
 }
 
 /// Compares in a time that tells neither how long the password is nor where the difference lies.
@@ -141,9 +184,10 @@ pub(super) fn is_same(wanted: &[u8], given: &[u8]) -> bool {
 }
 
 /// An observer listens within its topics and never speaks, not even by a will.
-fn observer_identity(observer: &Observer) -> Identity {
+fn observer_login(observer: &Observer, login: &Login<'_>) -> Result<Identity, LoginRefused> {
+    check_password(login, |given| check_secret(&observer.password, given))?;
     let access = Access { publish: Vec::new(), subscribe: observer.topics.clone() };
-    Identity { name: observer.username.clone(), route: Route::Router, access }
+    Ok(Identity { name: observer.username.clone(), route: Route::Router, access })
 }
 
 /// A pile speaks and listens on its own topics, and on no others.
@@ -161,9 +205,31 @@ fn access(code: PileCode) -> Access {
     }
 }
 
+/// A client id, and the serial number in it, wherever that begins; nothing if there is none, or
+/// too many may be.
+fn ids_of(client_id: &str) -> Vec<&str> {
+    let dashes: Vec<usize> = client_id.match_indices('-').map(|(at, _)| at).collect();
+    if dashes.is_empty() || dashes.len() > DASHES_LIMIT {
+        return Vec::new();
+    }
+    let serials = dashes.into_iter().map(|at| &client_id[at + 1..]);
+    std::iter::once(client_id).chain(serials).filter(|id| is_id(id)).collect()
+}
+
+/// The registration topics of these.
+fn visitor_access(ids: &[&str]) -> Access {
+    let filters = |direction| {
+        let topics = ids.iter().map(|id| Topic { direction, class: Class::Registration, id });
+        topics.filter_map(|topic| Filter::new(&topic.to_string()).ok()).collect()
+    };
+    Access { publish: filters(Direction::Up), subscribe: filters(Direction::Down) }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
 
     use super::*;
     use crate::{
@@ -189,9 +255,9 @@ mod tests {
             revision: Revision::V1_10,
             kind: PileKind::Dc,
             connectors: Vec::new(),
-            password: Secret::new("secret".to_owned()),
+            password: Some(Secret::new("secret".to_owned())),
         };
-        let roster = Arc::new(Roster::of(&[pile]));
+        let roster = Arc::new(Roster::new(Path::new("/nowhere"), "3101150012", &[pile]));
         let address = "127.0.0.1:1".parse().unwrap();
         let probe = Probe::new().unwrap();
         let observer = Observer {
@@ -201,8 +267,15 @@ mod tests {
         };
         let certificate = certificate.map(|name| CertificateName::new(name.to_owned()).unwrap());
         let certificate = certificate.as_ref();
-        let login = Login { client_id: "x", username, password, certificate, address };
-        Piles::new(roster, &[observer], probe).login(&login)
+        let registration = Registration {
+            is_open: false,
+            code: Secret::new("CODE".to_owned()),
+            username: "register".to_owned(),
+            password: Secret::new("default".to_owned()),
+        };
+        let login = Login { client_id: "PART-1-ZD-1", username, password, certificate, address };
+        let (reception, clock) = (Arc::new(Reception::new().0), Arc::new(Clock::passing()));
+        Piles::new(roster, &[observer], Some(registration), reception, clock, probe).login(&login)
     }
 
     #[test]
@@ -218,6 +291,8 @@ mod tests {
             (Some("#"), Some(b"secret")),
             (Some("display"), Some(b"secret")),
             (Some("display"), None),
+            (Some("register"), Some(b"secret")),
+            (Some("register"), None),
             (Some(Probe::NAME), Some(b"secret")),
             (Some(Probe::NAME), None),
         ] {
@@ -259,6 +334,20 @@ mod tests {
         assert_eq!((identity.name.as_str(), identity.route), ("display", Route::Router));
         assert!(identity.access.publish.is_empty());
         assert_eq!(identity.access.subscribe, [Filter::new("/U/M/#").unwrap()]);
+    }
+
+    #[test]
+    fn who_registers_has_the_registration_topics_of_its_serial_only() {
+        let access = login(Some("register"), Some(b"default")).unwrap().access;
+        let filters = |way: &str| -> Vec<Filter> {
+            let ids = ["PART-1-ZD-1", "1-ZD-1", "ZD-1", "1"];
+            ids.iter().map(|id| Filter::new(&format!("/{way}/R/{id}")).unwrap()).collect()
+        };
+        assert_eq!((access.publish, access.subscribe), (filters("U"), filters("D")));
+        assert_eq!(ids_of("PART-"), ["PART-"]);
+        for wrong in ["PART", "", "A-B-C-D-E-F-G-H-I-J"] {
+            assert_eq!(ids_of(wrong), [""; 0], "{wrong}");
+        }
     }
 
     #[test]

@@ -12,11 +12,12 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    enrolment::{Reception, Task},
     gate::GateCounters,
     heart::Pulse,
     outside::Tickets,
     reader::{Page, dossier, verified},
-    roster::Roster,
+    roster::{Member, Origin, Roster, Use},
     watchdog::Watch,
 };
 use crate::{
@@ -24,14 +25,14 @@ use crate::{
     clock::Clock,
     domain::{
         event::OperatorRequest,
-        id::{OrderId, UplinkName},
+        id::{OrderId, PileCode, UplinkName},
         order::Order,
     },
     ledger::{self, Filter, LedgerError},
     site::{Input, snapshot::Snapshot},
     status::{
-        Answer, Dossier, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts,
-        Verified,
+        Answer, Dossier, Facts, Health, LedgerFacts, OrdersQuery, PileFacts, Source, Trouble,
+        UplinkFacts, Verified,
     },
     uplink::Counters,
 };
@@ -42,6 +43,8 @@ pub struct Desk {
     pub place: super::config::Place,
     /// The piles.
     pub roster: Arc<Roster>,
+    /// Where piles register.
+    pub reception: Arc<Reception>,
     /// Counters of the uplinks.
     pub uplinks: BTreeMap<UplinkName, Arc<Counters>>,
     /// The heart.
@@ -102,6 +105,16 @@ impl Desk {
                 "Messages that did not reach a pile",
                 self.unsaid.load(Ordering::Relaxed),
             ),
+            (
+                "registrations_issued",
+                "Accounts issued to piles",
+                self.reception.counters.issued.load(Ordering::Relaxed),
+            ),
+            (
+                "registrations_refused",
+                "Registrations of piles refused",
+                self.reception.counters.refused.load(Ordering::Relaxed),
+            ),
             ("heart_panics", "Panics inside a step", self.pulse.panics()),
         ]
     }
@@ -120,6 +133,29 @@ fn uplink_facts(counters: &Counters) -> UplinkFacts {
             ("uplink_messages_unsendable", "Messages that could not be sent", counts.unsendable),
             ("uplink_messages_shed", "Messages dropped before their turn", counts.shed),
         ],
+    }
+}
+
+fn pile_facts(pile: &Member) -> PileFacts {
+    let account = pile.account.as_ref();
+    PileFacts {
+        serial: pile.serial.clone(),
+        revision: pile.heard.unwrap_or(pile.revision).name(),
+        origin: match pile.origin {
+            Origin::Configured { .. } => "config",
+            Origin::Admitted { .. } => "registration",
+        },
+        account: match (account.map(|account| account.used), &pile.origin) {
+            (Some(Use::Since(_)), _) => "used",
+            (Some(Use::Never), _) => "issued",
+            (None, Origin::Configured { password: Some(_) }) => "file",
+            (None, _) => "none",
+        },
+        registered_s: account.and_then(|account| account.issued_s),
+        logged_in_s: account.and_then(|account| match account.used {
+            Use::Since(at_s) => at_s,
+            Use::Never => None,
+        }),
     }
 }
 
@@ -143,7 +179,12 @@ impl Source for Desk {
             uplinks: uplinks
                 .map(|(name, counters)| (name.clone(), uplink_facts(counters)))
                 .collect(),
-            serials: self.roster.serials(),
+            piles: self
+                .roster
+                .piles()
+                .iter()
+                .map(|(code, pile)| (*code, pile_facts(pile)))
+                .collect(),
             counters: self.counters(),
         }
     }
@@ -182,6 +223,19 @@ impl Source for Desk {
     fn operate(&self, request: OperatorRequest) -> Answer<String> {
         let asking = self.ask();
         Box::pin(async move { asking.ask(request).await })
+    }
+
+    fn forget(&self, pile: PileCode) -> Answer<String> {
+        let (answer, receiver) = oneshot::channel();
+        let is_sent = self.reception.order(Task::Forget { pile, answer });
+        Box::pin(async move {
+            let unavailable = |text: &str| Trouble::Unavailable(text.to_owned());
+            if !is_sent {
+                return Err(unavailable("too many registrations wait"));
+            }
+            let done = receiver.await.map_err(|_| unavailable("the registration has ended"))?;
+            done.map_err(Trouble::Refused)
+        })
     }
 
     fn import(&self, file: PathBuf) -> Answer<u64> {

@@ -17,5 +17,6 @@ mod tests;
 pub use dossier::{Dossier, DossierView, Noted, OtherVersion};
 pub use routes::{Access, Pages, router, serve};
 pub use source::{
-    Answer, Facts, Health, LedgerFacts, OrdersQuery, Source, Trouble, UplinkFacts, Verified,
+    Answer, Facts, Health, LedgerFacts, OrdersQuery, PileFacts, Source, Trouble, UplinkFacts,
+    Verified,
 };

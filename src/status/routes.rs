@@ -66,6 +66,7 @@ pub fn router(source: Shared, access: Access) -> Router {
         Access::Read => read,
         Access::Control => read
             .route("/api/v1/orders/{id}/retry", post(retry))
+            .route("/api/v1/piles/{code}/forget", post(forget))
             .route("/api/v1/orders/import", post(import))
             .route("/api/v1/ledger/verify", get(verify))
             .route("/api/v1/uplinks/{name}/retire", post(retire)),
@@ -203,6 +204,11 @@ async fn retire(State(source): State<Shared>, Path(name): Path<String>) -> Resul
     let uplink = UplinkName::new(&name).map_err(|error| wrong("not an uplink", error))?;
     let request = OperatorRequest::RetireUplink { uplink };
     Ok(done("done", within(ANSWER_TIMEOUT, source.operate(request)).await?))
+}
+
+async fn forget(State(source): State<Shared>, Path(code): Path<String>) -> Result<Done, Problem> {
+    let pile = PileCode::new(&code).map_err(|error| wrong("not a pile code", error))?;
+    Ok(done("done", within(ANSWER_TIMEOUT, source.forget(pile)).await?))
 }
 
 /// Another ledger to take orders from.

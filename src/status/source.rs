@@ -51,6 +51,9 @@ pub trait Source: Send + Sync + 'static {
     /// Carries out what an operator wants; what was done, for people.
     fn operate(&self, request: OperatorRequest) -> Answer<String>;
 
+    /// Lets a pile register again; what was done, for people.
+    fn forget(&self, pile: PileCode) -> Answer<String>;
+
     /// Takes over the orders of another ledger; how many.
     fn import(&self, file: PathBuf) -> Answer<u64>;
 }
@@ -100,10 +103,27 @@ pub struct Facts {
     pub ledger: LedgerFacts,
     /// The uplinks.
     pub uplinks: BTreeMap<UplinkName, UplinkFacts>,
-    /// Serial numbers of the piles.
-    pub serials: BTreeMap<PileCode, String>,
+    /// The piles.
+    pub piles: BTreeMap<PileCode, PileFacts>,
     /// Counters of the rooms, by metric name without the prefix, with a help text each.
     pub counters: Vec<(&'static str, &'static str, u64)>,
+}
+
+/// A pile, as the site itself does not know it.
+#[derive(Debug, Clone)]
+pub struct PileFacts {
+    /// Its serial number.
+    pub serial: String,
+    /// What it speaks.
+    pub revision: &'static str,
+    /// `config`, or `registration` if it was admitted by that.
+    pub origin: &'static str,
+    /// What it logs in with: `none`, `file`, `issued`, or `used` if it has used what was issued.
+    pub account: &'static str,
+    /// When its account was issued, unix seconds.
+    pub registered_s: Option<i64>,
+    /// When it first used it, unix seconds.
+    pub logged_in_s: Option<i64>,
 }
 
 /// The ledger in figures.

@@ -115,6 +115,11 @@ struct UplinkView {
 pub struct PileView {
     code: String,
     serial: Option<String>,
+    revision: Option<&'static str>,
+    origin: Option<&'static str>,
+    account: Option<&'static str>,
+    registered_at: Option<String>,
+    logged_in_at: Option<String>,
     state: &'static str,
     since: Option<String>,
     reason: Option<String>,
@@ -320,9 +325,16 @@ impl PileView {
             status: connector.status,
             order: connector.order.map(|id| id.to_string()),
         });
+        let known = facts.piles.get(&pile.code);
+        let time = |unix_s| seconds(unix_s, &facts.zone);
         Self {
             code: pile.code.to_string(),
-            serial: facts.serials.get(&pile.code).cloned(),
+            serial: known.map(|known| known.serial.clone()),
+            revision: known.map(|known| known.revision),
+            origin: known.map(|known| known.origin),
+            account: known.map(|known| known.account),
+            registered_at: known.and_then(|known| time(known.registered_s?)),
+            logged_in_at: known.and_then(|known| time(known.logged_in_s?)),
             state: match (pile.is_connected, pile.is_booted) {
                 (false, _) => "gone",
                 (true, false) => "connected",

@@ -7,7 +7,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output},
     sync::Arc,
     time::Duration,
@@ -34,6 +34,12 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+fn secret(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// A directory with a config, and the controller that runs on it.
 pub struct Bench {
     pub dir: tempfile::TempDir,
@@ -53,9 +59,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let (doors, http, cloud) = (free_port(), free_port(), free_port());
         for (name, text) in [("pile", "pile secret"), ("code", "SIMCODE"), ("cloud", "secret")] {
-            let path = dir.path().join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            secret(dir.path(), name, text);
         }
         let at = dir.path().display();
         let text = format!(
@@ -97,6 +101,18 @@ impl Bench {
         );
         fs::write(dir.path().join("site.toml"), text).unwrap();
         Self { dir, doors, http, cloud, child: None }
+    }
+
+    /// Adds tables to the config; `DIR` becomes the directory.
+    pub fn append(&self, tables: &str) {
+        let mut text = fs::read_to_string(self.config()).unwrap();
+        text.push_str(&tables.replace("DIR", self.dir.path().to_str().unwrap()));
+        fs::write(self.config(), text).unwrap();
+    }
+
+    /// Writes a file with a secret.
+    pub fn secret(&self, name: &str, text: &str) {
+        secret(self.dir.path(), name, text);
     }
 
     pub fn config(&self) -> PathBuf {

@@ -278,6 +278,23 @@ pub struct Got {
     pub id: u16,
 }
 
+impl Got {
+    /// Reads a PUBLISH.
+    pub fn read(first: u8, body: &[u8]) -> Self {
+        assert_eq!(first >> 4, 3, "PUBLISH expected, got {first:02x} {body:02x?}");
+        let end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+        let topic = String::from_utf8(body[2..end].to_vec()).unwrap();
+        let qos = first >> 1 & 3;
+        let (id, rest) = if qos > 0 {
+            (u16::from_be_bytes([body[end], body[end + 1]]), end + 2)
+        } else {
+            (0, end)
+        };
+        let payload = body[rest..].to_vec();
+        Self { topic, payload, qos, dup: first & 8 != 0, retain: first & 1 != 0, id }
+    }
+}
+
 /// One connection.
 pub struct Raw<S = TcpStream> {
     pub stream: S,
@@ -352,17 +369,7 @@ impl<S: Read + Write> Raw<S> {
     /// The next packet must be a PUBLISH.
     pub fn publish(&mut self) -> Got {
         let (first, body) = self.packet();
-        assert_eq!(first >> 4, 3, "PUBLISH expected, got {first:02x} {body:02x?}");
-        let end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
-        let topic = String::from_utf8(body[2..end].to_vec()).unwrap();
-        let qos = first >> 1 & 3;
-        let (id, rest) = if qos > 0 {
-            (u16::from_be_bytes([body[end], body[end + 1]]), end + 2)
-        } else {
-            (0, end)
-        };
-        let payload = body[rest..].to_vec();
-        Got { topic, payload, qos, dup: first & 8 != 0, retain: first & 1 != 0, id }
+        Got::read(first, &body)
     }
 
     /// Sends a packet and expects exactly this answer.

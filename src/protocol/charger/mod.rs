@@ -7,6 +7,7 @@
 
 pub mod apdu;
 pub mod backend;
+pub mod enrolment;
 pub mod error;
 mod message;
 pub mod readable;

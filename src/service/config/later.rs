@@ -12,20 +12,6 @@ fn refuse(at: &Place, faults: &mut Faults<'_>) {
     faults.add(at, NOT_YET, "leave it out for now");
 }
 
-/// `[broker.registration]`
-pub(super) fn refuse_broker_tables(broker: &mut Section<'_>, faults: &mut Faults<'_>) {
-    if let Some(mut registration) = broker.section("registration", faults) {
-        refuse(registration.place(), faults);
-        registration.flag("open", faults);
-        for key in
-            ["code_file", "username", "password_file", "code_credential", "password_credential"]
-        {
-            registration.text(key, faults);
-        }
-        registration.finish(faults);
-    }
-}
-
 /// `[[bus]]` and `[[meter]]`
 pub(super) fn refuse_buses(root: &mut Section<'_>, faults: &mut Faults<'_>) {
     for mut bus in root.sections("bus", faults) {

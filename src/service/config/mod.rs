@@ -14,6 +14,7 @@ mod observer;
 mod paths;
 mod pile;
 mod reader;
+mod registration;
 mod secret;
 mod table;
 mod tls;
@@ -26,6 +27,7 @@ pub use fault::{ConfigError, Fault};
 pub use observer::Observer;
 pub use paths::Paths;
 pub use pile::{Pile, PileKind};
+pub use registration::Registration;
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
@@ -136,7 +138,12 @@ fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
     let site = required_section(&mut root, "site", faults).and_then(|s| table::place(s, faults));
     let broker =
         required_section(&mut root, "broker", faults).and_then(|s| table::broker(s, faults));
-    let piles = pile::read_all(root.sections("pile", faults), faults);
+    let passwords = match &broker {
+        Some(Broker { registration: None, .. }) => pile::Passwords::Needed,
+        // Where the table has a fault of its own, that one is enough.
+        _ => pile::Passwords::Optional,
+    };
+    let piles = pile::read_all(root.sections("pile", faults), passwords, faults);
     later::refuse_buses(&mut root, faults);
     let uplinks = uplink::read_all(&mut root, faults);
     let http = root.section("http", faults).map(|section| table::http(section, faults));

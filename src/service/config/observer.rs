@@ -73,8 +73,8 @@ fn read(
     Some(Observer { username: username?.value, password: password?, topics: topics? })
 }
 
-/// An observer must not be taken for a pile or for the controller itself.
-fn check_name(name: &At<String>, faults: &mut Faults<'_>) {
+/// An account must not be taken for a pile or for the controller itself.
+pub(super) fn check_name(name: &At<String>, faults: &mut Faults<'_>) {
     let shown = &name.value;
     if shown == Probe::NAME || !topic::is_id(shown) {
         faults.add(&name.place, format!("cannot be a name: {shown}"), "such as \"display\"");

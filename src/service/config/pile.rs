@@ -26,8 +26,8 @@ pub struct Pile {
     pub kind: PileKind,
     /// Site-wide numbers of its connectors, in its own order.
     pub connectors: Vec<ConnectorNo>,
-    /// What it logs in with.
-    pub password: Secret,
+    /// What it logs in with until it has registered; `None`: it has to register first.
+    pub password: Option<Secret>,
 }
 
 /// Direct or alternating current.
@@ -42,9 +42,22 @@ pub enum PileKind {
 /// Connectors of one pile; real ones have one to four.
 const MAX_CONNECTORS: usize = 16;
 
-pub(super) fn read_all(sections: Vec<Section<'_>>, faults: &mut Faults<'_>) -> Vec<Pile> {
+/// Whether each pile has to have a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passwords {
+    Needed,
+    /// It may register.
+    Optional,
+}
+
+pub(super) fn read_all(
+    sections: Vec<Section<'_>>,
+    passwords: Passwords,
+    faults: &mut Faults<'_>,
+) -> Vec<Pile> {
     let mut seen = Seen::default();
-    sections.into_iter().filter_map(|section| read(section, &mut seen, faults)).collect()
+    let each = sections.into_iter();
+    each.filter_map(|section| read(section, passwords, &mut seen, faults)).collect()
 }
 
 /// What must not appear twice, and where it appeared first.
@@ -55,7 +68,12 @@ struct Seen {
     connectors: BTreeMap<ConnectorNo, String>,
 }
 
-fn read(mut section: Section<'_>, seen: &mut Seen, faults: &mut Faults<'_>) -> Option<Pile> {
+fn read(
+    mut section: Section<'_>,
+    passwords: Passwords,
+    seen: &mut Seen,
+    faults: &mut Faults<'_>,
+) -> Option<Pile> {
     let owner = section.place().key.clone();
     let code = section.text("code", faults);
     let code = section.required("code", code, faults, "16 letters and digits");
@@ -73,7 +91,7 @@ fn read(mut section: Section<'_>, seen: &mut Seen, faults: &mut Faults<'_>) -> O
     let numbers = section.numbers("connectors", &(1..=9999), faults);
     let numbers = section.required("connectors", numbers, faults, "such as [1, 2]");
     let connectors = numbers.map(|numbers| connector_list(&numbers, &owner, seen, faults));
-    let password = secret::read(&mut section, "password_file", "password_credential", faults);
+    let password = password(&mut section, passwords, faults);
     section.finish(faults);
     Some(Pile {
         code: code?.value,
@@ -83,6 +101,20 @@ fn read(mut section: Section<'_>, seen: &mut Seen, faults: &mut Faults<'_>) -> O
         connectors: connectors?,
         password: password?,
     })
+}
+
+/// `Some(None)`: there is none, and none is needed.
+fn password(
+    section: &mut Section<'_>,
+    passwords: Passwords,
+    faults: &mut Faults<'_>,
+) -> Option<Option<Secret>> {
+    let (file, credential) = ("password_file", "password_credential");
+    let is_named = section.has(file) || section.has(credential);
+    if passwords == Passwords::Optional && !is_named {
+        return Some(None);
+    }
+    secret::read(section, file, credential, faults).map(Some)
 }
 
 fn pile_code(at: At<String>, faults: &mut Faults<'_>) -> Option<At<PileCode>> {

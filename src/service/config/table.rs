@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::{
     fault::Faults,
-    later,
     observer::{self, Observer},
     reader::{At, Section},
+    registration::{self, Registration},
     tls::{self, Tls},
 };
 
@@ -107,6 +107,8 @@ pub struct Broker {
     pub connect_timeout: Duration,
     /// Who may listen.
     pub observers: Vec<Observer>,
+    /// How piles get their accounts; `None`: each has its password in a file.
+    pub registration: Option<Registration>,
 }
 
 /// The largest envelope that is read (`apdu::RECEIVED_LIMIT`) and its topic: what is longer would
@@ -130,7 +132,9 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
     let max_packet_bytes = section.number_or("max_packet_bytes", packet_bytes, 65_536, faults);
     let connect_timeout_ms = section.number_or("connect_timeout_ms", 100..=60_000, 5000, faults);
     let observers = observer::read_all(&mut section, faults);
-    later::refuse_broker_tables(&mut section, faults);
+    let registration = section.section("registration", faults);
+    let registration =
+        registration.and_then(|section| registration::read(section, &observers, faults));
     section.finish(faults);
     Some(Broker {
         listen,
@@ -139,6 +143,7 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
         max_packet_bytes: u32::try_from(max_packet_bytes).unwrap_or(u32::MAX),
         connect_timeout: Duration::from_millis(connect_timeout_ms),
         observers,
+        registration,
     })
 }
 

@@ -81,7 +81,7 @@ fn a_good_config_becomes_domain_values() {
     let uplink = &config.uplinks[0];
     assert_eq!((uplink.endpoint.host.as_str(), uplink.endpoint.port), ("mqtt.example.com", 1883));
     assert!(uplink.commands && uplink.required, "the primary commands and is required by default");
-    let site = config.site_config(Roster::of(&config.piles).site_piles());
+    let site = config.site_config(Roster::open(&config).unwrap().site_piles());
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     let (pile, plug) = site.uplinks[0].station.connectors[&connector];
     assert_eq!((pile.as_str(), plug), ("3101150012000001", 2));

@@ -19,10 +19,12 @@ use crate::{
     clock::Clock,
     domain::id::UplinkName,
     ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
+    protocol::charger::station,
     service::{
         config::{Config, Observer},
         credentials::Credentials,
-        gate::{Gate, GateCounters, Lines},
+        enrolment::{self, Reception, Task},
+        gate::{Budget, Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
         outside::{Tickets, World},
         piles::{Piles, Probe},
@@ -55,6 +57,9 @@ struct Shared<'c> {
     unsaid: Arc<AtomicU64>,
     watch: Arc<Watch>,
     roster: Arc<Roster>,
+    reception: Arc<Reception>,
+    /// What each uplink has to know of the site.
+    stations: BTreeMap<UplinkName, watch::Sender<station::Settings>>,
 }
 
 impl Running {
@@ -70,11 +75,20 @@ impl Running {
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
         let (ledger, damage) = open_ledger(config).map_err(|error| unopened(data_dir, error))?;
 
-        let roster = Arc::new(Roster::of(&config.piles));
+        let roster = Arc::new(Roster::open(config)?);
+        let (reception, tasks) = Reception::new();
+        let reception = Arc::new(reception);
         let probe = Probe::new().context("no randomness")?;
         let (door_events, events) = flume::bounded(DOOR_EVENTS);
-        let observers = &config.broker.observers;
-        let registry = Arc::new(Piles::new(roster.clone(), observers, probe.clone()));
+        let registry = Piles::new(
+            roster.clone(),
+            &config.broker.observers,
+            config.broker.registration.clone(),
+            reception.clone(),
+            clock.clone(),
+            probe.clone(),
+        );
+        let registry = Arc::new(registry);
         let settings = doors_config(config, &clock);
         let (doors, doors_task) = Doors::bind(settings, registry, door_events).await?;
         let http = listen::http(config).await?;
@@ -95,7 +109,9 @@ impl Running {
             gate: Arc::default(),
             unsaid: Arc::default(),
             watch: Arc::default(),
+            stations: stations(config, &roster),
             roster,
+            reception,
         };
         let mut rooms = Rooms::default();
         let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
@@ -103,6 +119,7 @@ impl Running {
         // The heart restores the site first; from here on everybody may speak.
         shared.start_pages(&mut rooms, pages, http, control);
         shared.start_gate(&mut rooms, events);
+        shared.start_enrolment(&mut rooms, tasks)?;
         shared.start_watchdog(&mut rooms, &probe);
         rooms.task("doors", async { Ok(doors_task.run().await?) });
         let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
@@ -212,6 +229,7 @@ impl Shared<'_> {
         Arc::new(Desk {
             place: self.config.site.clone(),
             roster: self.roster.clone(),
+            reception: self.reception.clone(),
             uplinks: counters.collect(),
             pulse: self.pulse.clone(),
             clock: self.clock.clone(),
@@ -234,11 +252,35 @@ impl Shared<'_> {
             inbox: self.inbox.clone(),
             clock: self.clock.clone(),
             counters: self.gate.clone(),
+            reception: self.reception.clone(),
         };
         rooms.task("gate", async move {
             gate.run().await;
             Ok(())
         });
+    }
+
+    /// The thread that waits for the disk before a pile is told its account.
+    fn start_enrolment(
+        &self,
+        rooms: &mut Rooms,
+        tasks: flume::Receiver<Task>,
+    ) -> anyhow::Result<()> {
+        let room = enrolment::Room {
+            roster: self.roster.clone(),
+            terms: self.config.broker.registration.clone(),
+            reception: self.reception.clone(),
+            tasks,
+            doors: self.doors.clone(),
+            inbox: self.inbox.clone(),
+            stations: self.stations.values().cloned().collect(),
+            clock: self.clock.clone(),
+            lines: Budget::default(),
+        };
+        rooms.thread("enrolment", move || {
+            room.run();
+            Ok(())
+        })
     }
 
     fn start_watchdog(&self, rooms: &mut Rooms, probe: &Probe) {
@@ -272,9 +314,7 @@ impl Shared<'_> {
         &self,
         accounts: &Arc<dyn Accounts>,
     ) -> anyhow::Result<Vec<uplink::Settings>> {
-        let site = self.config.site_config(self.roster.site_piles());
-        let stations = site.uplinks.into_iter().map(|uplink| uplink.station);
-        let settings = self.config.uplinks.iter().zip(stations).map(|(uplink, station)| {
+        let settings = self.config.uplinks.iter().map(|uplink| {
             let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
                 let shown = file.display();
                 uplink::client_config(file)
@@ -283,7 +323,7 @@ impl Shared<'_> {
             let clock = self.clock.clone();
             Ok(uplink::Settings {
                 name: uplink.name.clone(),
-                station: watch::channel(station).1,
+                station: self.stations[&uplink.name].subscribe(),
                 host: uplink.endpoint.host.clone(),
                 port: uplink.endpoint.port,
                 tls: tls.transpose()?,
@@ -301,6 +341,14 @@ impl Shared<'_> {
         });
         settings.collect()
     }
+}
+
+fn stations(
+    config: &Config,
+    roster: &Roster,
+) -> BTreeMap<UplinkName, watch::Sender<station::Settings>> {
+    let uplinks = config.site_config(roster.site_piles()).uplinks.into_iter();
+    uplinks.map(|uplink| (uplink.name, watch::Sender::new(uplink.station))).collect()
 }
 
 fn outboxes(config: &Config) -> BTreeMap<UplinkName, (Outbox, Arc<Counters>)> {

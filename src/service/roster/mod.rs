@@ -1,0 +1,271 @@
+//! Which piles the site has: the one owner of who they are, for doors, site, uplinks and pages.
+//!
+//! Piles of the config, and those that were admitted by their registration; `members` decides,
+//! pure, `file` keeps it. What changes is first written, then done, then told.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::config::{Config, ConfigError, Fault, Pile};
+use crate::{
+    domain::{id::PileCode, wire::Revision},
+    protocol::charger::registration::Registered,
+    site::PileConfig,
+};
+
+mod account;
+mod file;
+mod members;
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, Use, chance, new_password};
+pub use members::{Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal};
+
+use file::Contents;
+use members::Members;
+
+/// The piles of the site, for everybody who has to know them.
+#[derive(Debug)]
+pub struct Roster {
+    file: PathBuf,
+    members: Mutex<Members>,
+}
+
+impl Roster {
+    /// The piles of a config and of `piles.toml`.
+    ///
+    /// # Errors
+    ///
+    /// If the file is damaged, or the two contradict each other.
+    pub fn open(config: &Config) -> Result<Self, ConfigError> {
+        let file = file::path(&config.site.data_dir);
+        let contents = file::read(&file).map_err(|fault| ConfigError(vec![fault]))?;
+        let mut members = configured(&config.site.code, &config.piles);
+        let mut faults = Vec::new();
+        for (code, key, text) in merge(&mut members, contents) {
+            let hint = format!("change the config, or take {code} out of this file if it is gone");
+            faults.push(Fault { file: file.clone(), line: None, key, text, hint: Some(hint) });
+        }
+        if !faults.is_empty() {
+            return Err(ConfigError(faults));
+        }
+        // Only admitted piles are given numbers.
+        members.is_unsaved &= config.broker.registration.as_ref().is_some_and(|r| r.is_open);
+        Ok(Self { file, members: Mutex::new(members) })
+    }
+
+    /// The piles of a config, as if none had registered.
+    #[must_use]
+    pub fn new(data_dir: &Path, site: &str, piles: &[Pile]) -> Self {
+        Self { file: file::path(data_dir), members: Mutex::new(configured(site, piles)) }
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Their codes.
+    #[must_use]
+    pub fn codes(&self) -> Vec<PileCode> {
+        self.members().piles.keys().copied().collect()
+    }
+
+    /// What a pile is to be spoken to in: what it spoke last, before that what it should speak;
+    /// `None` if there is no such pile.
+    #[must_use]
+    pub fn revision_of(&self, pile: PileCode) -> Option<Revision> {
+        self.members().piles.get(&pile).map(|member| member.heard.unwrap_or(member.revision))
+    }
+
+    /// A pile spoke a revision. It is answered in it, whatever it should speak: an order that
+    /// can be read must not be lost. The one it should speak, if it has just turned away from it.
+    pub fn heard(&self, pile: PileCode, revision: Revision) -> Option<Revision> {
+        self.members().heard(pile, revision)
+    }
+
+    /// The one pile with this code or this serial number, as it stands in a certificate.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<PileCode> {
+        self.members().named(name)
+    }
+
+    /// All that is known of them, for people.
+    #[must_use]
+    pub fn piles(&self) -> BTreeMap<PileCode, Member> {
+        self.members().piles.clone()
+    }
+
+    /// What the site has to know of them.
+    #[must_use]
+    pub fn site_piles(&self) -> BTreeMap<PileCode, PileConfig> {
+        let members = self.members();
+        members.piles.iter().map(|(code, member)| (*code, member.site_config())).collect()
+    }
+
+    /// Whether a pile may come in with this password; remembers the first time it does. `now_s`:
+    /// unix seconds, if a clock knows.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for the log.
+    pub fn login(
+        &self,
+        pile: PileCode,
+        given: &[u8],
+        now_s: Option<i64>,
+    ) -> Result<Entry, &'static str> {
+        self.members().login(pile, given, now_s)
+    }
+
+    /// What becomes of a pile that has shown the right code.
+    ///
+    /// # Errors
+    ///
+    /// Why it gets no account.
+    pub fn decide(&self, applicant: &Applicant, mode: Mode) -> Result<Grant, Refusal> {
+        self.members().decide(applicant, mode)
+    }
+
+    /// Whether a pile has an account that can be forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for people.
+    pub fn may_forget(&self, pile: PileCode) -> Result<(), &'static str> {
+        self.members().may_forget(pile)
+    }
+
+    /// Whether an account that was issued is valid and waits for its first login.
+    #[must_use]
+    pub fn awaits(&self, account: &Registered) -> bool {
+        let members = self.members();
+        let code = PileCode::new(&account.device_code).ok();
+        let issued = code.and_then(|code| members.piles.get(&code)?.account.as_ref());
+        issued.is_some_and(|issued| {
+            issued.used == Use::Never && issued.is_password(account.password.as_bytes())
+        })
+    }
+
+    /// Whether something has happened that is not written down.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.members().is_unsaved
+    }
+
+    /// Writes a change down, then does it. Waits for the disk. One at a time: whoever decided
+    /// about the change must be the only one who makes changes.
+    ///
+    /// # Errors
+    ///
+    /// If it is not on disk; then nothing has changed.
+    pub fn make(&self, change: &Change) -> io::Result<()> {
+        let text = self.hold(change)?;
+        let written = file::write(&self.file, &text);
+        let mut members = self.members();
+        members.held = None;
+        match &written {
+            Ok(()) => members.apply(change),
+            Err(_) => members.is_unsaved = true,
+        }
+        written
+    }
+
+    /// Lets the old account of the change's pile end; the file as it is to be.
+    fn hold(&self, change: &Change) -> io::Result<String> {
+        let mut members = self.members();
+        let mut next = members.clone();
+        next.apply(change);
+        let text = file::text(&next)?;
+        members.held = match change {
+            Change::Issue(grant) => Some(grant.code),
+            Change::Forget(code) => Some(*code),
+            Change::Nothing => None,
+        };
+        members.is_unsaved = false;
+        Ok(text)
+    }
+}
+
+fn configured(site: &str, piles: &[Pile]) -> Members {
+    let member = |pile: &Pile| Member {
+        serial: pile.serial.clone(),
+        revision: pile.revision,
+        heard: None,
+        connectors: pile.connectors.clone(),
+        origin: Origin::Configured { password: pile.password.clone() },
+        account: None,
+    };
+    Members {
+        site_code: site.to_owned(),
+        piles: piles.iter().map(|pile| (pile.code, member(pile))).collect(),
+        former: BTreeMap::new(),
+        highest: 0,
+        held: None,
+        is_unsaved: false,
+    }
+}
+
+/// Adds what the file knows to the piles of the config. What contradicts: code, place in the file,
+/// and in words.
+fn merge(members: &mut Members, contents: Contents) -> Vec<(PileCode, String, String)> {
+    let mut faults = Vec::new();
+    for (code, registered) in contents.piles {
+        let clash = match registered.admitted.is_some() {
+            true => clash(members, code, &registered),
+            false => None,
+        };
+        match clash {
+            Some(text) => faults.push((code, format!("pile.{code}"), text)),
+            None => take_in(members, code, registered),
+        }
+    }
+    let given = members.piles.values().flat_map(|pile| &pile.connectors).map(|no| no.get());
+    let highest = given.max().unwrap_or(0).max(contents.highest);
+    // Numbers of piles that are taken out of the config later are not given again either.
+    members.is_unsaved = highest > contents.highest;
+    members.highest = highest;
+    faults
+}
+
+/// What an admitted pile has that another pile has too.
+fn clash(members: &Members, code: PileCode, registered: &file::Registered) -> Option<String> {
+    let connectors = registered.admitted.iter().flat_map(|(_, connectors, _)| connectors);
+    if let Some(same) = members.piles.get(&code) {
+        let text = format!("is of serial {}, not {}", registered.serial, same.serial);
+        return (same.serial != registered.serial).then_some(text);
+    }
+    let of_serial = members.piles.iter().find(|(_, pile)| pile.serial == registered.serial);
+    if let Some((other, _)) = of_serial {
+        return Some(format!("has the serial of {other} too: {}", registered.serial));
+    }
+    let mut taken = connectors.filter_map(|no| {
+        let other = members.piles.iter().find(|(_, pile)| pile.connectors.contains(no));
+        other.map(|(other, _)| format!("has a connector of {other} too: {no}"))
+    });
+    taken.next()
+}
+
+fn take_in(members: &mut Members, code: PileCode, registered: file::Registered) {
+    let file::Registered { serial, admitted, account } = registered;
+    match (members.piles.get_mut(&code), admitted) {
+        // An account is of a serial: one that was issued to the pile's predecessor is void.
+        (Some(pile), _) if pile.serial == serial => pile.account = account,
+        (Some(_), _) => {}
+        (None, Some((revision, connectors, connector_types))) => {
+            let origin = Origin::Admitted { connector_types };
+            let heard = None;
+            let pile = Member { serial, revision, heard, connectors, origin, account };
+            members.piles.insert(code, pile);
+        }
+        (None, None) => {
+            if let Some(account) = account {
+                members.former.insert(code, (serial, account));
+            }
+        }
+    }
+}
