@@ -17,7 +17,7 @@ each_pile = pytest.mark.parametrize("number", REVISIONS, ids=REVISIONS.get)
 IDS = ("recordid", "transactionid", "connectorid", "evseid")
 
 
-@pytest.fixture(scope="module", params=["1.10"], ids=lambda revision: f"cloud-{revision}")
+@pytest.fixture(scope="module", params=wire.REVISIONS, ids=lambda revision: f"cloud-{revision}")
 def site(sites, request):
     """One controller for all tests below; what its peers say is complete."""
     with sites(request.param) as site:
