@@ -18,7 +18,7 @@ use super::hub::{Guest, Hub};
 use super::lobby::Patience;
 use super::porch::Met;
 use super::registry::{Identity, Route};
-use super::session::Reply;
+use super::session::{Reply, WrongAck};
 use super::shared::{Closing, Shared};
 use crate::domain::id::ConnectionId;
 
@@ -320,10 +320,16 @@ where
         }
         let mut hub = self.desk.shared.hub();
         let done = match packet {
-            Incoming::PubAck(id) => hub.with_session(connection, |s| s.on_puback(id)),
-            Incoming::PubRec(id) => hub.with_session(connection, |s| s.on_pubrec(id)),
+            Incoming::PubAck(id) => {
+                self.right(hub.with_session(connection, |s| s.on_puback(id)))?
+            }
+            Incoming::PubRec(id) => {
+                self.right(hub.with_session(connection, |s| s.on_pubrec(id)))?
+            }
             Incoming::PubRel(id) => hub.with_session(connection, |s| s.on_pubrel(id)),
-            Incoming::PubComp(id) => hub.with_session(connection, |s| s.on_pubcomp(id)),
+            Incoming::PubComp(id) => {
+                self.right(hub.with_session(connection, |s| s.on_pubcomp(id)))?
+            }
             Incoming::Ping => hub.with_session(connection, |s| s.reply(Reply::PingResp)),
             Incoming::Subscribe(id, filters) => {
                 let access = &self.desk.identity.access;
@@ -341,6 +347,10 @@ where
             Incoming::Publish(_) => None,
         };
         done.ok_or(GoneReason::Lost)
+    }
+
+    fn right(&self, done: Option<Result<(), WrongAck>>) -> Result<Option<()>, GoneReason> {
+        done.transpose().map_err(|wrong| self.malformed(&wrong))
     }
 
     /// A publish outside the client's topics is acknowledged and goes nowhere, as with

@@ -106,6 +106,11 @@ pub(super) enum Transmit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
+/// An acknowledgement of another kind than the message under that id is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an acknowledgement of another kind than the message waits for")]
+pub(super) struct WrongAck;
+
 /// Limits of one session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionLimits {
@@ -127,6 +132,24 @@ struct Flight {
     pending: bool,
     /// Sent on an earlier connection.
     dup: bool,
+}
+
+/// The acknowledgement that a flight waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Ack,
+    Rec,
+    Comp,
+}
+
+impl Flight {
+    fn due(&self) -> Due {
+        match &self.message {
+            None => Due::Comp,
+            Some(message) if message.qos == 2 => Due::Rec,
+            Some(_) => Due::Ack,
+        }
+    }
 }
 
 /// State of one client, over as many connections as it makes.
@@ -290,37 +313,42 @@ impl Session {
         None
     }
 
-    fn land(&mut self, id: u16, landed: impl Fn(&Flight) -> bool) {
-        let found = self.flights.iter().position(|flight| flight.id == id && landed(flight));
-        if let Some(flight) = found.and_then(|index| self.flights.remove(index)) {
-            self.bytes -= flight.message.map_or(0, |message| message.size());
+    fn land(&mut self, id: u16, due: Due) -> Result<(), WrongAck> {
+        let Some(index) = self.flights.iter().position(|flight| flight.id == id) else {
+            return Ok(());
+        };
+        if self.flights[index].due() != due {
+            return Err(WrongAck);
         }
+        if let Some(Flight { message: Some(message), .. }) = self.flights.remove(index) {
+            self.bytes -= message.size();
+        }
+        Ok(())
     }
 
     /// PUBACK; one nobody waits for is ignored.
-    pub fn on_puback(&mut self, id: u16) {
-        self.land(id, |flight| flight.message.as_ref().is_some_and(|message| message.qos == 1));
+    pub fn on_puback(&mut self, id: u16) -> Result<(), WrongAck> {
+        self.land(id, Due::Ack)
     }
 
-    /// PUBREC: the payload can be forgotten. An unknown one is answered too, so that the client
-    /// can end its half.
-    pub fn on_pubrec(&mut self, id: u16) {
+    /// PUBREC: the payload can be forgotten. A repeated or unknown one is answered too, so that
+    /// the client can end its half.
+    pub fn on_pubrec(&mut self, id: u16) -> Result<(), WrongAck> {
         if let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) {
-            match &flight.message {
-                Some(message) if message.qos != 2 => return,
-                Some(message) => self.bytes -= message.size(),
-                None => {}
+            if flight.due() == Due::Ack {
+                return Err(WrongAck);
             }
-            flight.message = None;
+            self.bytes -= flight.message.take().map_or(0, |message| message.size());
             flight.pending = false;
         }
         self.replies.push_back(Reply::PubRel(id));
+        Ok(())
     }
 
     /// PUBCOMP; one nobody waits for frees a retired id or is ignored.
-    pub fn on_pubcomp(&mut self, id: u16) {
+    pub fn on_pubcomp(&mut self, id: u16) -> Result<(), WrongAck> {
         self.retired.retain(|retired| *retired != id);
-        self.land(id, |flight| flight.message.is_none());
+        self.land(id, Due::Comp)
     }
 
     /// Whether this QoS 2 publish was handed over before.

@@ -17,6 +17,9 @@ const MAX_STEPS: usize = 4096;
 /// Packet ids a client publishes with.
 const CLIENT_IDS: u8 = 6;
 
+/// What is said of an acknowledgement that is refused though it is due.
+const RIGHT: &str = "a client that keeps to MQTT";
+
 /// Steps of one exchange; more are needed only if it never ends.
 const HEALING_STEPS: usize = 10_000;
 
@@ -189,9 +192,9 @@ impl Play {
             return;
         }
         match self.answers.remove(which % self.answers.len()) {
-            Reply::PubAck(id) => self.session.on_puback(id),
-            Reply::PubRec(id) => self.session.on_pubrec(id),
-            Reply::PubComp(id) => self.session.on_pubcomp(id),
+            Reply::PubAck(id) => self.session.on_puback(id).expect(RIGHT),
+            Reply::PubRec(id) => self.session.on_pubrec(id).expect(RIGHT),
+            Reply::PubComp(id) => self.session.on_pubcomp(id).expect(RIGHT),
             other => unreachable!("a client does not say {other:?}"),
         }
     }
@@ -226,9 +229,9 @@ impl Play {
     fn break_rules(&mut self, how: u8) {
         self.is_lawless = true;
         let id = u16::from(how) + 1;
-        self.session.on_puback(id);
-        self.session.on_pubrec(id);
-        self.session.on_pubcomp(id);
+        let _either = self.session.on_puback(id);
+        let _either = self.session.on_pubrec(id);
+        let _either = self.session.on_pubcomp(id);
         self.session.on_pubrel(id);
     }
 

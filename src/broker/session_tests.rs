@@ -49,14 +49,14 @@ fn redelivers_with_the_same_id_and_dup_in_the_first_order() {
     for want in ["1 q1 a", "2 q2 b", "3 q2 c", "-"] {
         assert_eq!(next(&mut session, 0), want);
     }
-    session.on_pubrec(2);
+    assert_eq!(session.on_pubrec(2), Ok(()));
     assert_eq!(next(&mut session, 0), "PubRel(2)");
     reconnect(&mut session, 0);
     for want in ["1 dup q1 a", "PubRel(2)", "3 dup q2 c", "-"] {
         assert_eq!(next(&mut session, 0), want);
     }
-    session.on_puback(1);
-    session.on_pubcomp(2);
+    assert_eq!(session.on_puback(1), Ok(()));
+    assert_eq!(session.on_pubcomp(2), Ok(()));
     assert_eq!(next(&mut session, 0), "4 q1 d");
 }
 
@@ -73,19 +73,31 @@ fn the_window_is_kept_and_acknowledgements_come_in_any_order() {
     for want in ["1 q2 a", "2 q2 b", "3 q2 c", "-"] {
         assert_eq!(next(&mut session, 0), want);
     }
-    session.on_pubrec(3);
+    assert_eq!(session.on_pubrec(3), Ok(()));
     assert_eq!(next(&mut session, 0), "PubRel(3)");
-    session.on_puback(1);
-    assert_eq!(next(&mut session, 0), "-", "PUBACK does not end a QoS 2 message");
-    session.on_pubcomp(2);
-    assert_eq!(next(&mut session, 0), "-", "PUBCOMP before PUBREC ends nothing");
-    session.on_pubcomp(3);
+    assert_eq!(session.on_pubcomp(3), Ok(()));
     assert_eq!(next(&mut session, 0), "4 q2 d");
     for id in [4, 1, 2] {
-        session.on_pubrec(id);
-        session.on_pubcomp(id);
+        assert_eq!(session.on_pubrec(id), Ok(()));
+        assert_eq!(session.on_pubcomp(id), Ok(()));
     }
     assert_eq!(session.bytes, 0);
+}
+
+#[test]
+fn an_acknowledgement_of_another_kind_is_wrong() {
+    let mut session = pushed(&[message(1, "a"), message(2, "b"), message(2, "c")]);
+    for want in ["1 q1 a", "2 q2 b", "3 q2 c"] {
+        assert_eq!(next(&mut session, 0), want);
+    }
+    assert_eq!(session.on_pubrec(1), Err(WrongAck));
+    assert_eq!(session.on_pubcomp(1), Err(WrongAck));
+    assert_eq!(session.on_puback(2), Err(WrongAck));
+    assert_eq!(session.on_pubcomp(2), Err(WrongAck), "before its PUBREC");
+    assert_eq!(session.on_pubrec(3), Ok(()));
+    assert_eq!(session.on_puback(3), Err(WrongAck), "after its PUBREC");
+    assert_eq!(session.on_pubrec(3), Ok(()), "repeated");
+    assert_eq!((session.flights.len(), session.replies.len()), (3, 2));
 }
 
 #[test]
@@ -94,7 +106,7 @@ fn the_outbox_is_bounded_by_count_and_bytes() {
     assert_eq!(session.push(message(1, "a")), Err(Full));
     next(&mut session, 0);
     assert_eq!(session.push(message(1, "a")), Err(Full), "in flight still counts");
-    session.on_puback(1);
+    assert_eq!(session.on_puback(1), Ok(()));
     assert_eq!(session.push(message(1, "a")), Ok(()));
     let mut session = pushed(&[message(1, &"x".repeat(900))]);
     assert_eq!(session.push(message(1, &"x".repeat(100))), Err(Full));
@@ -108,7 +120,7 @@ fn what_is_late_is_not_handed_over() {
     for want in ["1 q1 a", "2 q2 b", "3 q2 c"] {
         assert_eq!(next(&mut session, 9), want);
     }
-    session.on_pubrec(2);
+    assert_eq!(session.on_pubrec(2), Ok(()));
     reconnect(&mut session, 10);
     assert_eq!(next(&mut session, 10), "PubRel(2)", "what has arrived is brought to its end");
     assert_eq!(next(&mut session, 10), "-");
@@ -126,7 +138,7 @@ fn an_answer_dies_with_its_connection_and_its_id_rests() {
         session.push(message(2, text)).expect("room");
     }
     assert_eq!(next(&mut session, 0), "2 q2 b", "the client may still hold 1");
-    session.on_pubcomp(1);
+    assert_eq!(session.on_pubcomp(1), Ok(()));
     session.last_id = u16::MAX;
     assert_eq!(next(&mut session, 0), "1 q2 c");
 }
@@ -135,9 +147,9 @@ fn an_answer_dies_with_its_connection_and_its_id_rests() {
 fn an_unknown_half_of_a_hand_shake_is_answered() {
     let mut session = pushed(&[]);
     session.on_pubrel(5);
-    session.on_pubrec(6);
-    session.on_puback(7);
-    session.on_pubcomp(8);
+    assert_eq!(session.on_pubrec(6), Ok(()));
+    assert_eq!(session.on_puback(7), Ok(()));
+    assert_eq!(session.on_pubcomp(8), Ok(()));
     for want in ["PubComp(5)", "PubRel(6)", "-"] {
         assert_eq!(next(&mut session, 0), want);
     }
@@ -214,10 +226,10 @@ impl Pair {
                     }
                 }
             }
-            Transmit::Reply(Reply::PubAck(id)) => side.on_puback(id),
-            Transmit::Reply(Reply::PubRec(id)) => side.on_pubrec(id),
+            Transmit::Reply(Reply::PubAck(id)) => side.on_puback(id).expect("right"),
+            Transmit::Reply(Reply::PubRec(id)) => side.on_pubrec(id).expect("right"),
             Transmit::Reply(Reply::PubRel(id)) => side.on_pubrel(id),
-            Transmit::Reply(Reply::PubComp(id)) => side.on_pubcomp(id),
+            Transmit::Reply(Reply::PubComp(id)) => side.on_pubcomp(id).expect("right"),
             Transmit::Reply(other) => panic!("{other:?}"),
         }
     }
