@@ -77,6 +77,8 @@ fn config(options: &Options) -> DoorsConfig {
     config.max_connections = options.max_connections.unwrap_or(config.max_connections);
     config.max_packet_bytes = options.max_packet_bytes.unwrap_or(config.max_packet_bytes);
     config.max_inflight = options.max_inflight.unwrap_or(config.max_inflight);
+    // All clients of a test may share one name.
+    config.max_sessions_per_name = config.max_sessions;
     config
 }
 

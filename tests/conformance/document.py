@@ -1,4 +1,4 @@
-"""The tables of docs/conformance.md, made from what the suite has seen."""
+"""The parts of docs/conformance.md that are made from what was seen."""
 
 import sys
 
@@ -8,11 +8,10 @@ from registry import CASES
 from target import ROOT
 
 PATH = ROOT / "docs/conformance.md"
-BEGIN = "<!-- written by tests/conformance/suite.py --write -->"
-END = "<!-- end of what is written -->"
 
 
-def _table(head, rows):
+def table(head, rows):
+    """A table of Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -20,10 +19,11 @@ def _table(head, rows):
 
 def _faults(title, faults):
     rows = [(fault, ", ".join(f"`{name}`" for name in names)) for fault, names in faults]
-    return f"### {title}\n\n" + _table(("fault", "cases"), rows)
+    return f"### {title}\n\n" + table(("fault", "cases"), rows)
 
 
-def _tables(found):
+def cases(found):
+    """All tables of the suite."""
     for _, names in DEADLY + WRONG:
         for name in names:
             assert name in CASES, f"{name} is no case"
@@ -38,24 +38,26 @@ def _tables(found):
         [
             f"{len(CASES)} cases, {len(DIFFERENCES)} differences.\n",
             "### Where the doors differ from mosquitto, and why\n",
-            _table(("case", "doors", "mosquitto", "why"), differences),
+            table(("case", "doors", "mosquitto", "why"), differences),
             _faults("What stops a broker for good", DEADLY),
             _faults("What makes a broker break its word", WRONG),
             "### All cases\n",
-            _table(("case", "shows", "MQTT 3.1.1", "doors", "mosquitto"), cases),
+            table(("case", "shows", "MQTT 3.1.1", "doors", "mosquitto"), cases),
         ]
     )
 
 
-def check(found, write):
-    """0 if the document says what was seen; writes it if asked to."""
-    before, _, rest = PATH.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    text = f"{before}{BEGIN}\n\n{_tables(found)}\n{END}{after}"
-    if text == PATH.read_text():
-        return 0
+def check(mark, text, write):
+    """0 if the document says this at its place; writes it if asked to."""
+    begin, end = f"<!-- written by {mark} --write -->\n", f"<!-- end of {mark} -->\n"
+    whole = PATH.read_text()
+    before, _, rest = whole.partition(begin)
+    _, found, after = rest.partition(end)
+    assert found, f"{PATH} has no place for {mark}"
+    new = f"{before}{begin}\n{text}\n{end}{after}"
     if write:
-        PATH.write_text(text)
-        return 0
-    print(f"{PATH} does not say so; write it with tests/conformance/run --write", file=sys.stderr)
-    return 1
+        PATH.write_text(new)
+    elif new != whole:
+        print(f"{PATH} does not say so; tests/conformance/run --write", file=sys.stderr)
+        return 1
+    return 0

@@ -85,7 +85,7 @@ def main(arguments):
     took = time.monotonic() - started
     print(f"{len(chosen)} cases against each broker in {took:.0f} s, {len(faults)} faults")
     if len(chosen) == len(CASES) and not faults:
-        return document.check(found, write)
+        return document.check("suite.py", document.cases(found), write)
     return bool(faults)
 
 

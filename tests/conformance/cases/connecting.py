@@ -1,6 +1,6 @@
 """CONNECT: who gets in, and what the others are told."""
 
-import threading
+import concurrent.futures
 import time
 
 import raw
@@ -200,9 +200,9 @@ def take_over_storm(t):
             client.next()
             client.cut()
 
-    threads = [threading.Thread(target=fight) for _ in range(8)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for fought in [pool.submit(fight) for _ in range(8)]:
+            fought.result()
     client = t.client("same")
     client.subscribe(("a", 1))
     client.publish("b", b"", qos=1, pid=7)

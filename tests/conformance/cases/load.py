@@ -1,7 +1,8 @@
 """Many clients, many messages, many names: who loses what, and what stays behind."""
 
+import collections
+import concurrent.futures
 import socket
-import threading
 
 import raw
 from cases.helpers import same
@@ -48,9 +49,13 @@ def flood_for_a_client_that_is_away(t):
     client = t.kept("client")
     client.subscribe(("a", 1))
     client.leave()
-    publisher = t.client("publisher")
+    publisher, witness = t.client("publisher"), t.client("witness")
+    witness.subscribe(("end", 0))
     for number in range(FLOOD):
         publisher.publish("a", b"%d" % number, 1, pid=number + 1)
+    # When this has come through, so has all before it.
+    publisher.publish("end")
+    witness.got()
     client, count = t.kept("client", session=True), 0
     # What comes after the PINGRESP waits for acknowledgements: each makes room for the next.
     client.send(raw.PINGREQ)
@@ -79,23 +84,20 @@ def publishers_at_once(t):
     """Twenty publishers at once, 8 messages each of every QoS: all arrive, each once."""
     subscriber = t.client("subscriber")
     subscriber.subscribe(("a", 0), ("b", 1), ("c", 2))
-    done = []
+    names = [f"p{number}" for number in range(20)]
 
     def work(name):
         client = t.client(name)
         for number in range(8):
             for qos, topic in enumerate("abc"):
                 client.publish(topic, f"{topic} {name} {number}".encode(), qos, pid=number + 1)
-        done.append(name)
 
-    threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(20)]
-    [thread.start() for thread in threads]
-    seen = {}
-    while len(seen) < 20 * 24:
-        message = subscriber.accept(subscriber.got())
-        seen[message.payload] = seen.get(message.payload, 0) + 1
-    [thread.join() for thread in threads]
-    same(len(done), 20)
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        work_done = pool.map(work, names)
+        seen = collections.Counter()
+        while len(seen) < 20 * 24:
+            seen[subscriber.accept(subscriber.got()).payload] += 1
+        list(work_done)
     same(set(seen.values()), {1})
 
 

@@ -3,7 +3,7 @@
 import raw
 from cases.helpers import payloads, same, until
 from raw import Wrong, publish, puback, pubcomp, pubrec, pubrel
-from registry import case
+from registry import add, case
 
 
 def _pair(t, qos=2, topic="a"):
@@ -146,6 +146,39 @@ def pubrec_repeated_is_released_again(t):
     subscriber.send(pubcomp(pid))
     publisher.publish("a", b"more", 0)
     same(subscriber.got().payload, b"more")
+
+
+def _acknowledged_wrongly(t, qos, ack):
+    """What becomes of a subscriber that answers a message with this."""
+    publisher, subscriber = _pair(t, qos)
+    publisher.publish("a", b"x", qos)
+    subscriber.try_send(ack(subscriber.got().pid), raw.PINGREQ)
+    return "closed" if subscriber.next() is None else "passed over"
+
+
+for _name, _what, _qos, _ack in [
+    ("pubrec_for_qos_1", "PUBREC for a message of QoS 1", 1, pubrec),
+    ("pubcomp_for_qos_1", "PUBCOMP for a message of QoS 1", 1, pubcomp),
+    ("puback_for_qos_2", "PUBACK for a message of QoS 2", 2, puback),
+    ("pubcomp_before_pubrec", "PUBCOMP before PUBREC", 2, pubcomp),
+]:
+    add(
+        _name,
+        "4.8",
+        f"{_what} closes the connection",
+        lambda t, qos=_qos, ack=_ack: _acknowledged_wrongly(t, qos, ack),
+        ["closed"],
+    )
+
+
+@case("4.3.3", "passed over")
+def acknowledgement_nobody_waits_for(t):
+    """PUBACK and PUBCOMP for an unknown packet id harm nobody; PUBREC is answered with PUBREL."""
+    client = t.client("client")
+    client.send(puback(7), pubcomp(8))
+    client.alive()
+    client.ask(pubrec(9), pubrel(9))
+    return "passed over"
 
 
 @case("3.3.5", "acknowledged")
