@@ -23,7 +23,7 @@ use lab::{
 use prost::Message;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use sitepilot::{
-    broker::DoorsConfig,
+    broker::{DoorsConfig, Pace},
     domain::{
         id::{
             ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, PlugNo, RecordNo, Sequence,
@@ -204,6 +204,7 @@ enum Far {
 impl Far {
     fn doors(self) -> DoorsConfig {
         let mut doors = DoorsConfig::new(([127, 0, 0, 1], 0).into());
+        doors.pace = Pace::UNLIMITED;
         if let Self::Wide = self {
             doors.max_inflight = 10_000;
             doors.max_outbox_messages = 20_000;

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use data_encoding::HEXLOWER;
 use sitepilot::broker::{
-    Access, Doors, DoorsConfig, Filter, Identity, Login, LoginRefused, Registry, Route,
+    Access, Doors, DoorsConfig, Filter, Identity, Login, LoginRefused, Pace, Registry, Route,
 };
 
 /// Events of hosts' clients; there are none.
@@ -77,8 +77,9 @@ fn config(options: &Options) -> DoorsConfig {
     config.max_connections = options.max_connections.unwrap_or(config.max_connections);
     config.max_packet_bytes = options.max_packet_bytes.unwrap_or(config.max_packet_bytes);
     config.max_inflight = options.max_inflight.unwrap_or(config.max_inflight);
-    // All clients of a test may share one name.
+    // Few accounts play many clients here, as fast as they can.
     config.max_sessions_per_name = config.max_sessions;
+    config.pace = Pace::UNLIMITED;
     config
 }
 

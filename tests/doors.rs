@@ -3,6 +3,8 @@
 
 #[path = "doors/foreign.rs"]
 mod foreign;
+#[path = "doors/guard.rs"]
+mod guard;
 #[path = "doors/limits.rs"]
 mod limits;
 #[path = "support/mqtt_raw.rs"]

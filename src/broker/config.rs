@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::filter::Filter;
+use super::guard::GuardRates;
 use super::keys::Keys;
+use super::meter::Pace;
 use super::porch::WallClock;
 
 /// A door for TLS.
@@ -53,6 +55,10 @@ pub struct DoorsConfig {
     pub max_retained_topics: usize,
     /// Greatest number of bytes (topics and payloads) of all retained messages.
     pub max_retained_bytes: usize,
+    /// How often logins may fail, and connections come.
+    pub guard: GuardRates,
+    /// What one connection may send.
+    pub pace: Pace,
     /// What may be seen by others: publishes on other topics go to the site alone, are neither
     /// copied nor kept as retained.
     pub shown: Vec<Filter>,
@@ -91,6 +97,8 @@ impl Default for DoorsConfig {
             // The state of every connector and pile of a large site, and as much again.
             max_retained_topics: 1024,
             max_retained_bytes: 1024 * 1024,
+            guard: GuardRates::default(),
+            pace: Pace::default(),
             shown: vec![Filter::new("#").expect("a filter")],
             // A screen, a laptop, and what they left behind; a site's piles need the rest.
             max_sessions_per_name: 16,

@@ -9,13 +9,16 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::entrance::{Admitted, Visitor, enter};
 use super::event::{DoorEvent, GoneReason};
 use super::frame::{self, Incoming, Publish};
 use super::hub::{Guest, Hub};
+use super::inbox::Waiting;
 use super::lobby::Patience;
+use super::meter::Meter;
 use super::porch::Met;
 use super::registry::{Identity, Route};
 use super::session::{Reply, WrongAck};
@@ -35,6 +38,9 @@ const READ_BYTES: usize = 512;
 /// A buffer that has grown beyond this is given back when it is empty.
 const KEEP_BYTES: usize = 4096;
 
+/// Packets of one connection in a row before others get their turn.
+const TURN_PACKETS: u8 = 32;
+
 /// Time for the last packets at shutdown.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -48,7 +54,7 @@ pub(super) struct Caller {
 /// Serves one plain connection from its first byte to its end.
 pub(super) async fn serve_plain(shared: Arc<Shared>, caller: Caller) {
     let Caller { stream, connection, address } = caller;
-    let patience = Patience::begin(&shared, connection);
+    let patience = Patience::begin(&shared, connection, address.ip());
     let visitor = Visitor { connection, address, certificate: None };
     serve(shared, patience, stream, visitor).await;
 }
@@ -57,7 +63,7 @@ pub(super) async fn serve_plain(shared: Arc<Shared>, caller: Caller) {
 pub(super) async fn serve_tls(shared: Arc<Shared>, caller: Caller) {
     let Caller { stream, connection, address } = caller;
     let Some(porch) = &shared.porch else { return };
-    let mut patience = Patience::begin(&shared, connection);
+    let mut patience = Patience::begin(&shared, connection, address.ip());
     match patience.with(porch.meet(stream)).await {
         None => {}
         Some(Ok(Met { stream, certificate, is_resumed })) => {
@@ -86,7 +92,7 @@ where
     let Visitor { connection, address, .. } = visitor;
     let Admitted { guest, identity, seated, will, keep_alive, buffer } = *admitted;
     let mut leave = seated.leave.clone();
-    let desk = Arc::new(Desk { shared, guest, identity });
+    let desk = Arc::new(Desk { shared, guest, identity, waiting: Waiting::default() });
     let coming = DoorEvent::Connected { name: Arc::clone(&desk.guest.name), connection, address };
     let announced = tokio::select! {
         biased;
@@ -125,7 +131,9 @@ where
 {
     let (read, write) = tokio::io::split(stream);
     let drained = Notify::new();
-    let mut reader = Reader { desk, half: read, buffer, keep_alive, drained: &drained };
+    let meter = Meter::new(desk.shared.config.pace);
+    let mut reader =
+        Reader { desk, half: read, buffer, keep_alive, drained: &drained, meter, turn: 0 };
     let mut writer = Writer { desk, half: write, buffer: BytesMut::new(), drained: &drained };
     let reason = tokio::select! {
         biased;
@@ -146,6 +154,7 @@ struct Desk {
     shared: Arc<Shared>,
     guest: Guest,
     identity: Identity,
+    waiting: Waiting,
 }
 
 impl Desk {
@@ -179,18 +188,20 @@ impl Desk {
         if self.identity.route == Route::Router {
             return Ok(hub.route(topic, payload, *qos, *retain).is_ok());
         }
-        // Spares the copies below while the site is slow.
-        if self.shared.inbox.is_full() {
+        let inbox = &self.shared.inbox;
+        if inbox.is_full() {
             return Ok(false);
         }
+        let Some(place) = self.shared.places.take(&self.waiting) else { return Ok(false) };
         let event = DoorEvent::Published {
             name: Arc::clone(&self.guest.name),
             connection: self.connection(),
             topic: topic.clone(),
             payload: payload.clone(),
             qos: *qos,
+            place,
         };
-        match self.shared.inbox.try_send(event) {
+        match inbox.try_send(event) {
             Ok(()) => self.shared.counters.published.one(),
             Err(flume::TrySendError::Full(_)) => return Ok(false),
             Err(flume::TrySendError::Disconnected(_)) => return Err(GoneReason::Shutdown),
@@ -244,6 +255,9 @@ struct Reader<'a, S> {
     /// One and a half times the client's; zero for none.
     keep_alive: Duration,
     drained: &'a Notify,
+    meter: Meter,
+    /// Packets since others had their turn.
+    turn: u8,
 }
 
 impl<S: AsyncRead> Reader<'_, S>
@@ -282,12 +296,33 @@ where
     async fn take_packets(&mut self) -> Result<(), GoneReason> {
         let limit = self.desk.shared.config.max_packet_bytes;
         loop {
+            let before = self.buffer.len();
             match frame::read(&mut self.buffer, limit) {
                 Ok(Some(packet)) => self.take(packet).await?,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.malformed(&error)),
             }
             self.wait_for_replies().await;
+            self.keep_pace(before - self.buffer.len()).await;
+        }
+    }
+
+    /// Lets a client that sends too much wait, and one that sends much give way.
+    async fn keep_pace(&mut self, bytes: usize) {
+        let shared = &self.desk.shared;
+        if let Some(pause) = self.meter.count(bytes, shared.now()) {
+            shared.counters.paused_packets.one();
+            if pause.is_flood {
+                shared.counters.floods.one();
+                tracing::warn!(name = %self.desk.guest.name, "client floods; it is slowed down");
+            }
+            self.turn = 0;
+            return sleep(Duration::from_millis(pause.ms)).await;
+        }
+        self.turn += 1;
+        if self.turn >= TURN_PACKETS {
+            self.turn = 0;
+            yield_now().await;
         }
     }
 

@@ -40,6 +40,14 @@ counters! {
     failed_handshakes,
     /// Logins refused: name, password, client id, will, version.
     refused_logins,
+    /// Logins put off unheard: too many failures before.
+    throttled_logins,
+    /// Connections closed at once: too many of one address.
+    throttled_connects,
+    /// Packets after which a client had to wait, because it sent too much.
+    paused_packets,
+    /// Times a client went on sending too much for a minute.
+    floods,
     /// Logins refused because the doors were full.
     refused_full,
     /// Publishes outside the client's topics: acknowledged, not passed on.

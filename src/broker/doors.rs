@@ -244,6 +244,11 @@ impl DoorsTask {
         match accepted {
             Ok((stream, address)) => {
                 self.shared.counters.accepted.one();
+                let now = self.shared.now();
+                if !self.shared.guard().may_connect(address.ip(), now) {
+                    self.shared.counters.throttled_connects.one();
+                    return None;
+                }
                 // Options the kernel does not know are no reason to refuse a client.
                 let _no_delay = stream.set_nodelay(true);
                 let _alive = rustix::net::sockopt::set_socket_keepalive(&stream, true);

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::certificate::CertificateName;
 use super::connect::Connect;
 use super::frame::{self, Incoming, Malformed, Publish};
+use super::guard::Who;
 use super::hub::{Guest, Seated, Sit};
 use super::lobby::Patience;
 use super::registry::{Identity, Login};
@@ -75,7 +76,9 @@ where
 {
     match patience.with(meet(shared, stream, visitor)).await? {
         Outcome::Admitted(admitted) => return Some(admitted),
-        Outcome::Refused(code) => refuse(stream, code).await,
+        Outcome::Refused(code) => {
+            let _gone_earlier = patience.with(refuse(stream, code)).await;
+        }
         Outcome::Dropped => {}
     }
     None
@@ -93,10 +96,7 @@ where
     };
     let (guest, identity) = match check(shared, &connect, visitor) {
         Ok(known) => known,
-        Err(code) => {
-            shared.counters.refused_logins.one();
-            return Outcome::Refused(code);
-        }
+        Err(code) => return Outcome::Refused(code),
     };
     let keep_alive = Duration::from_secs(u64::from(connect.keep_alive)) * 3 / 2;
     match take_seat(shared, &guest).await {
@@ -151,7 +151,11 @@ fn check(
     visitor: &Visitor,
 ) -> Result<(Guest, Identity), ConnectReturnCode> {
     let Visitor { connection, address, certificate } = visitor;
-    let client_id = client_id(connect, *connection)?;
+    let refused = |code| {
+        shared.counters.refused_logins.one();
+        code
+    };
+    let client_id = client_id(connect, *connection).map_err(refused)?;
     let login = Login {
         client_id: &client_id,
         username: connect.username.as_deref(),
@@ -159,15 +163,7 @@ fn check(
         certificate: certificate.as_ref(),
         address: *address,
     };
-    let identity = shared.registry.login(&login).map_err(|refused| {
-        if shared.may_log() {
-            // The password is never told; the name is what an installer mistypes.
-            let name = connect.username.as_deref().unwrap_or_default();
-            let username: String = name.chars().take(SHOWN_NAME).collect();
-            tracing::warn!(%address, client_id, username, reason = %refused, "login refused");
-        }
-        ConnectReturnCode::NotAuthorized
-    })?;
+    let identity = try_login(shared, &login)?;
     if let Some(will) = &connect.will
         && !identity.access.may_publish(&will.topic)
     {
@@ -175,10 +171,40 @@ fn check(
             let (name, topic) = (&identity.name, &will.topic);
             tracing::warn!(%address, name, topic, "will refused");
         }
-        return Err(ConnectReturnCode::NotAuthorized);
+        return Err(refused(ConnectReturnCode::NotAuthorized));
     }
     let guest = Guest::new(*connection, &identity, &client_id, connect.clean);
     Ok((guest, identity))
+}
+
+/// Asks the registry, unless too many have failed before. Whoever is put off is told to come
+/// later: "not authorised" would make a rightful pile doubt its password.
+fn try_login(shared: &Shared, login: &Login<'_>) -> Result<Identity, ConnectReturnCode> {
+    let Login { client_id, address, .. } = *login;
+    let certified = login.certificate.map(CertificateName::as_str);
+    let name = login.username.or(certified).unwrap_or_default();
+    let who = Who { name, client_id, address: address.ip() };
+    let now = shared.now();
+    if !shared.guard().may_try(&who, now) {
+        shared.counters.throttled_logins.one();
+        return Err(ConnectReturnCode::ServiceUnavailable);
+    }
+    match shared.registry.login(login) {
+        Ok(identity) => {
+            shared.guard().succeeded(&who, now);
+            Ok(identity)
+        }
+        Err(refused) => {
+            shared.guard().failed(&who, now);
+            shared.counters.refused_logins.one();
+            if shared.may_log() {
+                // The password is never told; the name is what an installer mistypes.
+                let username: String = name.chars().take(SHOWN_NAME).collect();
+                tracing::warn!(%address, client_id, username, reason = %refused, "login refused");
+            }
+            Err(ConnectReturnCode::NotAuthorized)
+        }
+    }
 }
 
 /// An empty id asks for one of ours, for this connection only (MQTT 3.1.1 §3.1.3.1). Characters

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::inbox::InboxPlace;
 use crate::domain::id::ConnectionId;
 
 /// News of a client with [`Route::Host`](super::Route::Host). For one connection: `Connected`,
@@ -42,6 +43,8 @@ pub enum DoorEvent {
         payload: Bytes,
         /// As published.
         qos: u8,
+        /// Its place in the inbox.
+        place: InboxPlace,
     },
 }
 

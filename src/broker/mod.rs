@@ -8,10 +8,13 @@
 //! * `porch` TLS, with `keys` and `certificate`; `lobby` the patience with those who have not
 //!   logged in; `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login, take-over;
 //!   `connection` one client's reader and writer; `session` its MQTT state, pure.
+//! * `guard` slows down who guesses passwords; `meter` how much one connection sends; `rate` token
+//!   buckets.
+//! * `inbox` what share of the site's inbox a connection has.
 //! * `hub` who sits where; `fanout` and `tree` who gets what; `pipe` the road through the router.
 //!
 //! What a pile publishes goes straight to the site's inbox, and what the site says straight to
-//! the pile's outbox; both are bounded. A full inbox leaves the pile's socket unread; a full
+//! the pile's outbox; both are bounded. A full inbox, or a share of it used up, leaves the pile's socket unread; a full
 //! outbox refuses the newest message. Only copies for observers take the router's road.
 //!
 //! An acknowledgement means "in memory": the site's answer after its commit is the promise.
@@ -27,11 +30,15 @@ mod event;
 mod fanout;
 mod filter;
 mod frame;
+mod guard;
 mod hub;
+mod inbox;
 mod keys;
 mod lobby;
+mod meter;
 mod pipe;
 mod porch;
+mod rate;
 mod registry;
 mod retained;
 mod session;
@@ -44,8 +51,12 @@ pub use counters::DoorsCounters;
 pub use doors::{Doors, DoorsTask};
 pub use event::{DoorEvent, GoneReason, Outgoing, SendError, To};
 pub use filter::{Filter, FilterError, check_topic};
+pub use guard::GuardRates;
+pub use inbox::InboxPlace;
 pub use keys::{Keys, KeysFault, KeysPart};
+pub use meter::Pace;
 pub use porch::WallClock;
+pub use rate::Rate;
 pub use registry::{Access, Identity, Login, LoginRefused, Registry, Route};
 
 /// What the fuzz targets run of the doors.

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use super::config::DoorsConfig;
 use super::counters::Counters;
 use super::event::DoorEvent;
+use super::guard::Guard;
 use super::hub::Hub;
+use super::inbox::Places;
 use super::lobby::Lobby;
 use super::porch::Porch;
 use super::registry::Registry;
@@ -41,8 +43,10 @@ pub(super) struct Shared {
     hub: Mutex<Hub>,
     pub lobby: Lobby,
     pub porch: Option<Porch>,
+    guard: Mutex<Guard>,
     pub registry: Arc<dyn Registry>,
     pub inbox: flume::Sender<DoorEvent>,
+    pub places: Places,
     pub counters: Arc<Counters>,
     pub config: DoorsConfig,
     closing: watch::Sender<Closing>,
@@ -65,11 +69,13 @@ impl Shared {
     ) -> Self {
         Self {
             counters: Arc::clone(&hub.counters),
+            guard: Mutex::new(Guard::new(hub.config.guard)),
             config: hub.config.clone(),
             hub: Mutex::new(hub),
             lobby: Lobby::default(),
             porch,
             registry,
+            places: Places::new(inbox.capacity().unwrap_or(usize::MAX)),
             inbox,
             closing: watch::channel(Closing::Not).0,
             next_connection: AtomicU64::new(1),
@@ -81,6 +87,11 @@ impl Shared {
     /// The sessions. A panic under the lock ends the doors anyway, so poison is passed over.
     pub fn hub(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who may try to log in.
+    pub fn guard(&self) -> MutexGuard<'_, Guard> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time since the doors opened.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::broker::{
     self, Access, DoorEvent, Doors, DoorsConfig, DoorsError, DoorsTask, Filter, Identity, Login,
-    LoginRefused, Registry, Route, To,
+    LoginRefused, Pace, Registry, Route, To,
 };
 use crate::domain::id::ConnectionId;
 
@@ -87,7 +87,10 @@ impl Hosted {
         backend: Handle<Backend>,
         default: Account,
     ) -> Result<Self, HostedError> {
-        Self::bind_with(DoorsConfig::new(listen), backend, default).await
+        let mut config = DoorsConfig::new(listen);
+        // A site says more than a pile.
+        config.pace = Pace::UNLIMITED;
+        Self::bind_with(config, backend, default).await
     }
 
     /// As [`Hosted::bind`], with other limits of the doors.

@@ -2,19 +2,22 @@
 //! here; the site never hears of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt::Display,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
+
+use tokio::time::timeout;
 
 use tracing::{debug, info, warn};
 
 use super::{enrolment::Reception, roster::Roster};
 use crate::{
-    broker::{DoorEvent, Doors, Outgoing, To},
+    broker::{DoorEvent, Doors, InboxPlace, Outgoing, To},
     clock::Clock,
     domain::{
         event::PileEvent,
@@ -94,16 +97,40 @@ pub struct Gate {
     pub reception: Arc<Reception>,
 }
 
+/// How often places are given back while nothing comes.
+const LOOK: Duration = Duration::from_millis(5);
+
 impl Gate {
     /// Runs until the doors are closed or the site has ended.
     pub async fn run(self) {
         let mut lines = Lines::default();
-        while let Ok(event) = self.events.recv_async().await {
+        let mut places = VecDeque::new();
+        while let Some(event) = self.next_event(&mut places).await {
+            let place = match &event {
+                DoorEvent::Published { place, .. } => Some(place.clone()),
+                DoorEvent::Connected { .. } | DoorEvent::Gone { .. } => None,
+            };
             let Some(event) = self.reception.hear(event, self.clock.mono()) else { continue };
             let Some((pile, event)) = self.read(event, &mut lines) else { continue };
             let input = Input::Pile { pile, event, known: Vec::new() };
             if self.inbox.send_async(input).await.is_err() {
                 return;
+            }
+            places.extend(place);
+        }
+    }
+
+    /// The next event. Meanwhile gives back the places of what the heart has taken: what it has
+    /// not taken is among the inputs that wait.
+    async fn next_event(&self, places: &mut VecDeque<InboxPlace>) -> Option<DoorEvent> {
+        loop {
+            let taken = places.len().saturating_sub(self.inbox.len());
+            places.drain(..taken);
+            if places.is_empty() {
+                return self.events.recv_async().await.ok();
+            }
+            if let Ok(event) = timeout(LOOK, self.events.recv_async()).await {
+                return event.ok();
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use sitepilot::broker::Pace;
+
 use crate::mqtt_raw::{Connect, House, Raw, ack, first_answer, name, publish, say};
 
 #[test]
@@ -127,7 +129,10 @@ fn an_outbox_refuses_the_newest() {
 
 #[test]
 fn a_reader_that_stops_holds_nobody_and_is_cut() {
-    let house = House::with(100, |config| config.write_timeout = Duration::from_secs(2));
+    let house = House::with(100, |config| {
+        config.write_timeout = Duration::from_secs(2);
+        config.pace = Pace::UNLIMITED;
+    });
     let mut stuck = house.client("any1");
     stuck.subscribe(&[("flood", 0)], &[0]);
     let mut fast = house.client("any2");
@@ -149,7 +154,10 @@ fn a_reader_that_stops_holds_nobody_and_is_cut() {
 
 #[test]
 fn a_client_that_reads_no_answers_is_not_listened_to() {
-    let house = House::with(100, |config| config.write_timeout = Duration::from_secs(2));
+    let house = House::with(100, |config| {
+        config.write_timeout = Duration::from_secs(2);
+        config.pace = Pace::UNLIMITED;
+    });
     let mut deaf = house.client("any1");
     deaf.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     let pings = [0xc0, 0].repeat(10_000);

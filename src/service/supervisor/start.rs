@@ -41,8 +41,9 @@ use crate::{
 /// Inputs that wait for the heart: a few batches. Beyond it the doors stop reading.
 const INBOX: usize = 1024;
 
-/// Events of the doors that wait for the gate; the inbox does the waiting.
-const DOOR_EVENTS: usize = 64;
+/// Publishes of the piles that wait for the site, with the inputs they have become: each pile has
+/// a share of these places. A few batches; as many as the inbox holds, which so has room for them.
+const DOOR_EVENTS: usize = INBOX;
 
 /// What the rooms share.
 struct Shared<'c> {
