@@ -98,4 +98,9 @@ scenarios! {
     one_record_number
     one_record_number_no_clock
     cards_offline
+    passed_to_pile
+    passed_to_pile_unanswered
+    passed_to_pile_away
+    passed_to_pile_before_restart
+    passed_to_backend
 }

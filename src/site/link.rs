@@ -70,6 +70,12 @@ pub(super) enum Purpose {
         seq: OrderSeq,
     },
     Warning,
+    /// A message of a pile, by its code, passed on.
+    Pass {
+        pile: PileCode,
+        id: RequestId,
+        code: u8,
+    },
 }
 
 #[derive(Debug)]
@@ -212,6 +218,20 @@ impl Link {
         }
         self.seen.push_back((sequence, digest, None));
         false
+    }
+
+    /// Whether this very question is open.
+    pub(super) fn waits_for(&self, purpose: &Purpose) -> bool {
+        self.pending.values().any(|pending| pending.purpose == *purpose)
+    }
+
+    /// How many messages wait that were passed on: of a pile, and of all.
+    pub(super) fn passes(&self, of: PileCode) -> (usize, usize) {
+        let passes = self.pending.values().filter_map(|pending| match pending.purpose {
+            Purpose::Pass { pile, .. } => Some(pile == of),
+            _ => None,
+        });
+        passes.fold((0, 0), |(own, all), is_own| (own + usize::from(is_own), all + 1))
     }
 
     pub(super) fn question(&self, sequence: Sequence) -> Option<&Purpose> {

@@ -5,7 +5,8 @@
 //!
 //! * `identity` which order a report means; `figures` what is billed; `reports` new, repeated,
 //!   conflicting and late reports; `book` the orders in memory
-//! * `admission` cards and starts; `remote` remote start and stop
+//! * `admission` cards and starts; `remote` remote start and stop; `passing` what is
+//!   only passed on
 //! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
 //!   it; `history` what it asks for again
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
@@ -34,6 +35,7 @@ mod history;
 mod identity;
 mod link;
 mod outbox;
+mod passing;
 mod piles;
 mod remote;
 mod reports;
@@ -54,6 +56,7 @@ use command::{Command, Query};
 use entry::Entry;
 use link::Link;
 use outbox::Outbox;
+use passing::Deposits;
 use piles::Pile;
 use remote::Remotes;
 use restore::Image;
@@ -198,6 +201,7 @@ pub struct Site {
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
+    deposits: Deposits,
     alarms: Alarms,
     counters: Counters,
     clock: Option<(ClockQuality, i64)>,
@@ -227,6 +231,7 @@ impl Site {
             links: links.collect(),
             former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
+            deposits: Deposits::default(),
             cards: image.cards,
             tariff: image.tariff,
             alarms: Alarms::default(),

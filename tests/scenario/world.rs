@@ -18,13 +18,14 @@ use sitepilot::{
             Sequence, StartToken, TransactionId, UplinkName,
         },
         order::{EndKind, EndReport, ProgressReport, StartReport},
+        passing::{Address, Pass},
         quantity::{Energy, Money},
         reply::{PileCall, PileReply, ToPile, UplinkMessage},
         time::{ClockQuality, Mono, Now, PileTime, Wall},
         wire::{ErrorCode, Original, Revision},
     },
     ledger::{Ledger, Options},
-    protocol::charger::{station, wire::v1_10 as wire},
+    protocol::charger::{station, table, topic::Class, wire::v1_10 as wire},
     site::{
         Input, PileConfig, Site, SiteConfig, UplinkConfig,
         command::{Command, Query},
@@ -318,8 +319,11 @@ impl World {
     }
 
     fn pile_request(&mut self, words: &[&str], line: &Line<'_>) -> PileEvent {
-        self.sequence += 1;
-        let id = RequestId { connection: ConnectionId(self.connection), sequence: self.sequence };
+        let sequence = line.number("seq").unwrap_or_else(|| {
+            self.sequence += 1;
+            self.sequence
+        });
+        let id = RequestId { connection: ConnectionId(self.connection), sequence };
         let request = match words {
             ["boots"] => PileRequest::Boot {
                 firmware: "1".to_owned(),
@@ -339,6 +343,10 @@ impl World {
                 cleared: false,
                 original: original(51, &wire::WarningReq::default()),
             },
+            ["reports", "firmware"] => PileRequest::Pass(Pass {
+                original: original(7, &wire::FirmwareStatusNotificationReq::default()),
+                address: Address::default(),
+            }),
             other => panic!("piles do not {other:?}"),
         };
         PileEvent::Requested { id, request }
@@ -368,6 +376,8 @@ impl World {
             },
             PileCall::RemoteStop { .. } => PileAnswer::RemoteStop { accepted },
             PileCall::Tariff(_) => PileAnswer::Tariff { accepted },
+            PileCall::Pass(_) if !accepted => PileAnswer::Error(ErrorCode::Generic),
+            PileCall::Pass(passed) => PileAnswer::Other(answer_to(&passed.original)),
         };
         PileEvent::Answered { call, answer }
     }
@@ -399,6 +409,7 @@ impl World {
                     original: original(17, &wire::RemoteStopTransactionReq::default()),
                 },
             ),
+            ["wants", what] => self.cloud_wants(what, line),
             ["tariff"] => self.cloud_request(
                 line,
                 UplinkRequest::Tariff {
@@ -422,6 +433,57 @@ impl World {
             other => self.cloud_answer(other, line),
         };
         self.step(Input::Uplink { uplink: cloud(), event });
+    }
+
+    /// A message that the cloud's bytes are read for, because what they name decides.
+    fn cloud_wants(&mut self, what: &str, line: &Line<'_>) -> UplinkEvent {
+        let named = || line.text("connector").unwrap_or_default().to_owned();
+        let id = line.number("id").unwrap_or(1);
+        let (message_id, payload) = match what {
+            "reservation" => {
+                let reserve =
+                    wire::ReserveNowReq { id, connector_id: named(), ..Default::default() };
+                (wire::MessageId::IdReserveNowReq, reserve.encode_to_vec())
+            }
+            "reset" => {
+                let reset = wire::RemoteControlReq {
+                    function: "Reset".to_owned(),
+                    parameter: "0".to_owned(),
+                };
+                (wire::MessageId::IdRemoteControlReq, reset.encode_to_vec())
+            }
+            "charging" => {
+                let start = wire::RemoteControlReq {
+                    function: "RemoteStart".to_owned(),
+                    parameter: named(),
+                };
+                (wire::MessageId::IdRemoteControlReq, start.encode_to_vec())
+            }
+            "profile" => {
+                let profile = wire::ChargingProfile {
+                    transaction_id: line.text("tx").unwrap_or_default().to_owned(),
+                    ..Default::default()
+                };
+                let profile = wire::SetChargingProfileReq {
+                    charging_profile: Some(profile),
+                    ..Default::default()
+                };
+                (wire::MessageId::IdSetChargingProfileReq, profile.encode_to_vec())
+            }
+            other => panic!("clouds do not want {other}"),
+        };
+        let sequence_id = line.number("seq").unwrap_or_else(|| {
+            self.sequence += 1;
+            self.sequence
+        });
+        let apdu = wire::Apdu {
+            sequence_id,
+            message_id: message_id.into(),
+            payload: payload.into(),
+            ..Default::default()
+        };
+        let settings = config().uplinks.remove(0).station;
+        station::decode(Class::Command, &apdu.encode_to_vec(), &settings).expect("decodes")
     }
 
     fn cloud_request(&mut self, line: &Line<'_>, request: UplinkRequest) -> UplinkEvent {
@@ -461,6 +523,7 @@ fn is_kind(kind: &str, message: &UplinkMessage) -> bool {
         "start" => matches!(message, UplinkMessage::Start { .. }),
         "stop" => matches!(message, UplinkMessage::Stop { .. }),
         "order" => matches!(message, UplinkMessage::Transaction { .. }),
+        "message" => matches!(message, UplinkMessage::Passed(_)),
         other => panic!("nothing is asked about {other}"),
     }
 }
@@ -521,8 +584,15 @@ fn answer(message: &UplinkMessage, line: &Line<'_>) -> UplinkAnswer {
                 connector: sitepilot::domain::event::Named::Nothing,
             }
         }
+        UplinkMessage::Passed(passed) => UplinkAnswer::Other(answer_to(&passed.original)),
         other => panic!("{other:?} has no answer here"),
     }
+}
+
+/// The least answer to a message.
+fn answer_to(request: &Original) -> Original {
+    let code = table::answer_to(request.revision, request.code).expect("it has an answer");
+    Original { code, body: Bytes::new(), ..*request }
 }
 
 fn original(code: u8, message: &impl Message) -> Original {

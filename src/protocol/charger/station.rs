@@ -72,6 +72,7 @@ const fn class_of(message: &UplinkMessage) -> Class {
         | UplinkMessage::Transaction { .. }
         | UplinkMessage::Warning { .. }
         | UplinkMessage::Status { .. }
+        | UplinkMessage::Passed(_)
         | UplinkMessage::Answer(_) => Class::Command,
     }
 }
