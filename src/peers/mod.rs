@@ -3,11 +3,12 @@
 //! Each is a pure state machine ([`Machine`]): messages and deadlines in, [`Effect`]s and news
 //! out, its chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
 //! whatever hands over topics and bytes, and [`hosted`] a backend behind doors of our own; [`line`]
-//! is the cable between them, to be cut. They speak with the generated classes directly and
-//! share no codec with the rooms they test.
+//! is the cable between them, to be cut. They speak both revisions, with the generated classes
+//! directly ([`apdu`]), and share no codec with the rooms they test.
 
 pub mod apdu;
 pub mod backend;
+mod body;
 pub mod handle;
 pub mod hosted;
 pub mod inproc;
