@@ -34,12 +34,12 @@ impl Site {
                 self.link_lost(name, format!("login refused: {reason}"), turn);
             }
             UplinkEvent::Answered { sequence, answer, at_s } => {
-                link.heard = turn.now.mono;
+                link.hear(turn.now.mono);
                 self.offer_time(at_s, turn);
                 self.answered(name, sequence, answer, turn);
             }
             UplinkEvent::Requested { sequence, digest, request } => {
-                link.heard = turn.now.mono;
+                link.hear(turn.now.mono);
                 if !link.is_repetition(turn, sequence, digest) {
                     self.requested(name, sequence, request, turn);
                 }

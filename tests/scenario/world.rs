@@ -36,13 +36,14 @@ use sitepilot::{
 use crate::{
     script::{Line, span_ms},
     show,
+    spoken::Spoken,
 };
 
-const PILE: &str = "3101150012000001";
+pub const PILE: &str = "3101150012000001";
 const CLOUD: &str = "cloud";
 
 /// Where scripts begin: 2026-01-01T00:00:00Z.
-const BEGIN_S: i64 = 1_767_225_600;
+pub const BEGIN_S: i64 = 1_767_225_600;
 
 pub struct World {
     dir: tempfile::TempDir,
@@ -57,8 +58,10 @@ pub struct World {
     asked: Vec<(Sequence, UplinkMessage)>,
     calls: Vec<ToPile>,
     tokens: Vec<StartToken>,
-    /// Every offline order that left, by its sequence id: payloads by record id.
-    copies: BTreeMap<String, Bytes>,
+    /// Every offline order that left: payloads by record id.
+    copies: BTreeMap<Bytes, Bytes>,
+    /// Pile and cloud by their bytes, where the script says what they speak.
+    spoken: Option<Spoken>,
     pub transcript: Vec<String>,
     /// Answers the pile got, for those who keep books.
     pub replies: Vec<PileReply>,
@@ -81,6 +84,7 @@ impl World {
             calls: Vec::new(),
             tokens: Vec::new(),
             copies: BTreeMap::new(),
+            spoken: None,
             transcript: Vec::new(),
             replies: Vec::new(),
             settled: BTreeMap::new(),
@@ -99,7 +103,7 @@ impl World {
         let (mut ledger, _) =
             Ledger::open(self.dir.path(), Options::default()).expect("the ledger opens");
         let image = ledger.load().expect("the ledger loads");
-        let (site, step) = Site::restore(image, config(), self.now());
+        let (site, step) = Site::restore(image, self.config(), self.now());
         self.ledger = Some(ledger);
         let dates = site.has_undated_orders() && self.now().wall.known_s().is_some();
         self.site = Some(site);
@@ -107,7 +111,7 @@ impl World {
         // As the heart does: what the first step dated is read again.
         if dates {
             let image = self.ledger.as_mut().expect("running").load().expect("the ledger loads");
-            let (site, step) = Site::restore(image, config(), self.now());
+            let (site, step) = Site::restore(image, self.config(), self.now());
             self.site = Some(site);
             self.commit(step);
         }
@@ -138,7 +142,12 @@ impl World {
                 loads.push(query);
                 continue;
             }
-            self.transcript.push(format!("    > {}", show::command(&command)));
+            let at_s = self.now().wall.known_s();
+            let shown = match &mut self.spoken {
+                Some(spoken) => spoken.shown(&command, at_s),
+                None => show::command(&command),
+            };
+            self.transcript.push(format!("    > {shown}"));
             self.note(command);
         }
         for query in loads {
@@ -156,8 +165,9 @@ impl World {
         match command {
             Command::Uplink { message, .. } => {
                 if let UplinkMessage::Transaction { payload } = &message.message {
-                    let order = wire::TransactionReq::decode(payload.clone()).expect("decodes");
-                    let first = self.copies.entry(order.record_id).or_insert(payload.clone());
+                    // The order's id comes first, in either revision.
+                    let record = payload.slice(..payload.len().min(34));
+                    let first = self.copies.entry(record).or_insert(payload.clone());
                     assert_eq!(first, payload, "every copy of an order carries the same payload");
                 }
                 self.asked.push((message.sequence, message.message));
@@ -228,9 +238,36 @@ impl World {
             ["alarms"] => self.alarms(),
             ["orders"] => self.orders(),
             ["retry", "newest"] => self.retry(),
+            [who @ ("pile" | "cloud"), "speaks", revision] => self.speaks(who, revision),
+            [who @ ("pile" | "cloud"), says @ ("says" | "answers"), message] => {
+                self.says(who, says, message, &line);
+            }
             ["pile", rest @ ..] => self.pile(rest, &line),
             ["cloud", rest @ ..] => self.cloud(rest, &line),
             other => panic!("not a line of a script: {other:?}"),
+        }
+    }
+
+    /// From here on that one, and what is said to it, goes by bytes.
+    fn speaks(&mut self, who: &str, revision: &str) {
+        let spoken = self.spoken.take().unwrap_or_default();
+        self.spoken = Some(spoken.with(who, revision));
+        (self.site, self.ledger) = (None, None);
+        self.boot();
+        self.transcript.clear();
+    }
+
+    fn says(&mut self, who: &str, says: &str, message: &str, line: &Line<'_>) {
+        let spoken = self.spoken.as_mut().expect("the script says what they speak");
+        let connection = ConnectionId(self.connection);
+        let input = spoken.heard(who, says, message, line, connection);
+        self.step(input);
+    }
+
+    fn config(&self) -> SiteConfig {
+        match &self.spoken {
+            Some(spoken) => config(spoken.pile, spoken.cloud),
+            None => config(Revision::V1_10, Revision::V1_10),
         }
     }
 
@@ -482,7 +519,7 @@ impl World {
             payload: payload.into(),
             ..Default::default()
         };
-        let settings = config().uplinks.remove(0).station;
+        let settings = self.config().uplinks.remove(0).station;
         station::decode(Class::Command, &apdu.encode_to_vec(), &settings).expect("decodes")
     }
 
@@ -668,23 +705,23 @@ fn error(line: &Line<'_>) -> ErrorCode {
     }
 }
 
-fn cloud() -> UplinkName {
+pub fn cloud() -> UplinkName {
     UplinkName::new(CLOUD).expect("a name")
 }
 
-fn config() -> SiteConfig {
+pub fn config(of_pile: Revision, of_cloud: Revision) -> SiteConfig {
     let pile = PileCode::new(PILE).expect("a code");
     let connectors: Vec<ConnectorNo> = [11, 12].into_iter().filter_map(ConnectorNo::new).collect();
     let places = (1..).zip(&connectors).map(|(plug, no)| (*no, (pile, plug))).collect();
     let station = station::Settings {
-        revision: Revision::V1_10,
+        revision: of_cloud,
         part_number: "SITEPILOT-1".to_owned(),
         serial: "SP-1".to_owned(),
         vendor: "ACME".to_owned(),
         connectors: places,
     };
     SiteConfig {
-        piles: [(pile, PileConfig { revision: Revision::V1_10, connectors })].into(),
+        piles: [(pile, PileConfig { revision: of_pile, connectors })].into(),
         uplinks: vec![UplinkConfig {
             name: cloud(),
             station,

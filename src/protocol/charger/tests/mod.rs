@@ -6,6 +6,7 @@ mod carry;
 mod cloud;
 mod golden;
 mod piles;
+#[path = "../../../../tests/support/proto.rs"]
 mod proto;
 mod repair;
 mod shapes;
