@@ -17,6 +17,7 @@ use super::connection::{Caller, serve_plain, serve_tls};
 use super::counters::{Counters, DoorsCounters};
 use super::event::{DoorEvent, Outgoing, SendError, To};
 use super::filter::check_topic;
+use super::frame::Publish;
 use super::hub::Hub;
 use super::keys::Keys;
 use super::pipe::{self, PipeEnd};
@@ -130,7 +131,10 @@ impl Doors {
         if hub.is_closed() {
             return Err(SendError::Closed);
         }
-        hub.route(topic, payload, 1, retain).map_err(|_| {
+        let (topic, payload) = (topic.to_owned(), payload.clone());
+        let publish = Publish { topic, payload, qos: 1, id: 0, retain };
+        // No client has an empty name.
+        hub.route(&"".into(), &publish).map_err(|_| {
             self.shared.counters.dropped_messages.one();
             SendError::Full
         })

@@ -18,6 +18,8 @@ pub mod pile;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::domain::time::{Mono, Now};
@@ -55,7 +57,7 @@ pub enum Effect {
 }
 
 /// How a machine logs in to its broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// MQTT client id.
     pub client_id: String,
@@ -65,6 +67,15 @@ pub struct Login {
     pub password: String,
     /// What it subscribes to.
     pub subscriptions: Vec<(String, Class)>,
+}
+
+impl fmt::Debug for Login {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Login");
+        shown.field("client_id", &self.client_id).field("username", &self.username);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// A peer as a pure state machine; after every call its effects and news are to be taken.

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod credentials;
+mod doorkeeper;
 pub mod enrolment;
 pub mod gate;
 pub mod heart;

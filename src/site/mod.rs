@@ -131,6 +131,13 @@ pub enum Input {
         /// What is gone and what is kept, for people.
         text: String,
     },
+    /// Something is done to the piles' doors, or is over.
+    Doors {
+        /// What.
+        trouble: alarm::DoorsTrouble,
+        /// How much of it, for people; `None` when it is over.
+        text: Option<String>,
+    },
     /// A deadline has passed.
     Tick,
 }
@@ -260,6 +267,12 @@ impl Site {
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
+            }
+            Input::Doors { trouble, text: Some(text) } => {
+                self.alarms.raise(alarm::AlarmKind::Doors(trouble), turn.stamp(), text);
+            }
+            Input::Doors { trouble, text: None } => {
+                self.alarms.clear(&alarm::AlarmKind::Doors(trouble));
             }
             Input::Tick => {}
         }
