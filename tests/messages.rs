@@ -10,7 +10,7 @@ mod desk;
 
 use std::{fs, path::Path};
 
-use desk::{Desk, Peer, Said, minimal};
+use desk::{Desk, FIRST, Peer, SECOND, Said, minimal};
 use sitepilot::{
     domain::wire::Revision::{self, V1_0, V1_10},
     protocol::charger::{
@@ -147,4 +147,68 @@ fn assert_answered(said: &[Said], to: Peer, revision: Revision, code: u8, case: 
     let codes: Vec<u8> = answers.iter().map(|said| said.code).collect();
     let wanted: Vec<u8> = table::answer_to(revision, code).into_iter().collect();
     assert_eq!(codes, wanted, "{case}: {said:?}");
+}
+
+/// Which pile a message of the backend went to, or the number of the error in its place.
+fn place(said: &[Said]) -> Result<&str, i32> {
+    assert_eq!(said.len(), 1, "{said:?}");
+    match said[0].to {
+        Peer::Pile => Ok(said[0].pile.as_ref().unwrap().as_str()),
+        Peer::Backend => {
+            assert_eq!(said[0].code, 0xFF);
+            let error: wire::MessageError = prost::Message::decode(said[0].body.clone()).unwrap();
+            Err(error.error)
+        }
+    }
+}
+
+#[test]
+fn of_several_piles_the_one_that_is_named_is_asked() {
+    let mut desk = Desk::new(V1_10, V1_10);
+    desk.second_pile();
+    let mut sequence = 0;
+    let mut asked = |evse: &str, connector: &str| {
+        sequence += 1;
+        let wanted = wire::ChangeAvailabilityReq {
+            evse_id: evse.to_owned(),
+            connector_id: connector.to_owned(),
+            ..Default::default()
+        };
+        place(&desk.wants(0x0E, sequence, &wanted)).map(str::to_owned)
+    };
+    assert_eq!(asked("", "11").as_deref(), Ok(FIRST));
+    assert_eq!(asked("", "22").as_deref(), Ok(SECOND));
+    assert_eq!(asked(SECOND, "").as_deref(), Ok(SECOND));
+    assert_eq!(asked(SECOND, "22").as_deref(), Ok(SECOND));
+    assert_eq!(asked(FIRST, "22"), Err(1), "two piles at once");
+    assert_eq!(asked("", ""), Err(1), "none of the piles");
+    assert_eq!(asked("", "23"), Err(0), "no connector of this site");
+    assert_eq!(asked("3101150012000009", ""), Err(0), "no pile of this site");
+}
+
+#[test]
+fn a_reservation_is_cancelled_where_it_was_made() {
+    let mut desk = Desk::new(V1_10, V1_10);
+    desk.second_pile();
+    let cancel = wire::CancelReservationReq { id: 9 };
+    assert_eq!(place(&desk.wants(0x16, 1, &cancel)), Err(1), "nobody has it");
+    let reserve =
+        wire::ReserveNowReq { id: 9, connector_id: "21".to_owned(), ..Default::default() };
+    assert_eq!(place(&desk.wants(0x15, 2, &reserve)), Ok(SECOND));
+    assert_eq!(place(&desk.wants(0x16, 3, &cancel)), Ok(SECOND));
+}
+
+#[test]
+fn one_pile_is_not_asked_without_end() {
+    let mut desk = Desk::new(V1_10, V1_10);
+    desk.second_pile();
+    let at = |connector: &str| wire::ChangeAvailabilityReq {
+        connector_id: connector.to_owned(),
+        ..Default::default()
+    };
+    for sequence in 0..16 {
+        assert_eq!(place(&desk.wants(0x0E, sequence, &at("11"))), Ok(FIRST));
+    }
+    assert_eq!(place(&desk.wants(0x0E, 16, &at("11"))), Err(2), "too much waits");
+    assert_eq!(place(&desk.wants(0x0E, 17, &at("21"))), Ok(SECOND), "others are not held up");
 }

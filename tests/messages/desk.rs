@@ -7,10 +7,10 @@ use bytes::Bytes;
 use prost::Message;
 use sitepilot::{
     domain::{
-        event::{PileEvent, UplinkEvent},
-        id::{ConnectionId, ConnectorNo, PileCode, UplinkName},
+        event::{PileEvent, PileRequest, UplinkEvent},
+        id::{ConnectionId, ConnectorNo, PileCode, RequestId, UplinkName},
         time::{ClockQuality, Mono, Now, Wall},
-        wire::Revision,
+        wire::{Original, Revision},
     },
     protocol::charger::{
         apdu::Apdu,
@@ -22,6 +22,11 @@ use sitepilot::{
 };
 
 const CONNECTION: ConnectionId = ConnectionId(1);
+const SECOND_CONNECTION: ConnectionId = ConnectionId(2);
+
+pub const FIRST: &str = "3101150012000001";
+pub const SECOND: &str = "3101150012000002";
+
 const AT_S: i64 = 1_767_225_600;
 
 /// Sequence id of the request that is looked at: neither side of the site gets so far by itself.
@@ -38,6 +43,8 @@ pub enum Peer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub to: Peer,
+    /// Which pile; `None` for the backend.
+    pub pile: Option<PileCode>,
     pub code: u8,
     pub body: Bytes,
     /// Says the sequence id of the request that is looked at.
@@ -72,6 +79,32 @@ impl Desk {
         let body = minimal(self.revision(from), from, code);
         let said = self.hear(from, code, SEQUENCE, body);
         self.settle(said)
+    }
+
+    /// A second pile comes, with connectors 21 and 22.
+    pub fn second_pile(&mut self) {
+        let connectors = [21, 22].into_iter().filter_map(ConnectorNo::new).collect();
+        let config = PileConfig { revision: Revision::V1_10, connectors };
+        let pile = PileCode::new(SECOND).unwrap();
+        self.step(Input::PileAdmitted { pile, config });
+        for event in [
+            PileEvent::Connected { connection: SECOND_CONNECTION },
+            PileEvent::Requested {
+                id: RequestId { connection: SECOND_CONNECTION, sequence: 1 },
+                request: PileRequest::Boot {
+                    firmware: String::new(),
+                    original: Original { revision: self.pile, code: 1, body: Bytes::new() },
+                },
+            },
+        ] {
+            self.step(Input::Pile { pile, event, known: Vec::new() });
+        }
+    }
+
+    /// The backend says this, and nobody answers the site.
+    pub fn wants(&mut self, code: u8, sequence: u32, message: &impl Message) -> Vec<Said> {
+        let said = self.hear(Peer::Backend, code, sequence, message.encode_to_vec().into());
+        said.into_iter().map(|(said, _)| said).collect()
     }
 
     fn revision(&self, of: Peer) -> Revision {
@@ -109,11 +142,11 @@ impl Desk {
         match read {
             Ok(input) => self.step(input),
             // As the shells do.
-            Err(error) => error
-                .answer(revision, Some(AT_S))
-                .map(|bytes| opened(from, &bytes))
-                .into_iter()
-                .collect(),
+            Err(error) => {
+                let pile = (from == Peer::Pile).then(self::code);
+                let answer = error.answer(revision, Some(AT_S));
+                answer.map(|bytes| opened(from, pile, &bytes)).into_iter().collect()
+            }
         }
     }
 
@@ -125,24 +158,24 @@ impl Desk {
 
     fn say(&self, command: Command) -> Option<(Said, u32)> {
         match command {
-            Command::Pile { message, .. } => {
+            Command::Pile { pile, message } => {
                 let (_, bytes) = backend::encode(&message, self.pile, Some(AT_S)).unwrap()?;
-                Some(opened(Peer::Pile, &bytes))
+                Some(opened(Peer::Pile, Some(pile), &bytes))
             }
             Command::Uplink { message, .. } => {
                 let encoded = station::encode(&message, &self.settings, Some(AT_S)).unwrap();
-                Some(opened(Peer::Backend, &encoded?.1))
+                Some(opened(Peer::Backend, None, &encoded?.1))
             }
             Command::Load(_) | Command::Time { .. } | Command::Operator { .. } => None,
         }
     }
 }
 
-fn opened(to: Peer, bytes: &[u8]) -> (Said, u32) {
+fn opened(to: Peer, pile: Option<PileCode>, bytes: &[u8]) -> (Said, u32) {
     let apdu = Apdu::decode(bytes).unwrap();
     let sequence = u32::try_from(apdu.sequence).unwrap();
     let is_to_request = sequence == SEQUENCE;
-    (Said { to, code: apdu.code, body: apdu.body, is_to_request }, sequence)
+    (Said { to, pile, code: apdu.code, body: apdu.body, is_to_request }, sequence)
 }
 
 fn sealed(revision: Revision, code: u8, sequence: u32, payload: Bytes) -> Bytes {
@@ -201,7 +234,7 @@ fn now() -> Now {
 }
 
 fn code() -> PileCode {
-    PileCode::new("3101150012000001").unwrap()
+    PileCode::new(FIRST).unwrap()
 }
 
 fn name() -> UplinkName {

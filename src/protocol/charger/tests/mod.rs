@@ -5,6 +5,7 @@
 mod carry;
 mod cloud;
 mod golden;
+mod passing;
 mod piles;
 #[path = "../../../../tests/support/proto.rs"]
 mod proto;
