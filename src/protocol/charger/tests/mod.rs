@@ -4,6 +4,7 @@
 
 mod carry;
 mod cloud;
+mod enrolment;
 mod golden;
 mod passing;
 mod piles;
