@@ -282,12 +282,20 @@ async fn who_is_not_who_it_says_is_refused() {
 
     // Guessing ends the connection.
     let mut raw = visit(&bench, "PART-ZD-2");
-    let guess = Request { code: "?".to_owned(), ..good };
+    let guess = Request { code: "?".to_owned(), ..good.clone() };
     for packet_id in 1..=2 {
         assert_eq!(guess.ask(&mut raw, "ZD-2", packet_id).0, 1);
     }
     raw.send(&publish("/U/R/ZD-2", &guess.bytes(), 2, 3));
     while raw.next().is_some() {}
+    // Going on with other client ids does not help; then no code is looked at.
+    let throttled = (0..20).any(|number| {
+        let name = format!("OTHER{number}-ZD-2");
+        login(&bench, &name, "register", "default secret").1 == 3
+            || Request { part: format!("OTHER{number}"), ..guess.clone() }.register(&bench).0 == 8
+    });
+    assert!(throttled);
+    assert_eq!(good.register(&bench).0, 8);
     let log = bench.log();
     assert!(log.contains("wrong registration code"), "{log}");
     for secret in [&password, &given.2, CODE, "INSTALL-8", "default secret"] {
