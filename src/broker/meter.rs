@@ -33,8 +33,16 @@ impl Default for Pace {
 pub(super) struct Pause {
     /// Until it may go on.
     pub ms: u64,
-    /// It has been at it for a minute, or for another one.
+    /// It has been at it for a minute; said once until it is calm.
     pub is_flood: bool,
+}
+
+/// Where it is in its excess.
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    Calm,
+    Excess { since: Mono },
+    Flood,
 }
 
 /// One connection's meter.
@@ -43,33 +51,36 @@ pub(super) struct Meter {
     pace: Pace,
     packets: Bucket,
     bytes: Bucket,
-    excess_since: Option<Mono>,
+    mood: Mood,
 }
 
 impl Meter {
     pub fn new(pace: Pace) -> Self {
-        Self { pace, packets: Bucket::default(), bytes: Bucket::default(), excess_since: None }
+        Self { pace, packets: Bucket::default(), bytes: Bucket::default(), mood: Mood::Calm }
     }
 
     /// Counts a packet of so many bytes.
     pub fn count(&mut self, bytes: usize, now: Mono) -> Option<Pause> {
         let Pace { packets, bytes: bytes_rate } = self.pace;
         if self.packets.is_full(packets, now) && self.bytes.is_full(bytes_rate, now) {
-            self.excess_since = None;
+            self.mood = Mood::Calm;
         }
         self.packets.take(1, packets, now);
         self.bytes.take(u64::try_from(bytes).unwrap_or(u64::MAX), bytes_rate, now);
         let ms = self.packets.wait_ms(packets, now).max(self.bytes.wait_ms(bytes_rate, now));
-        (ms > 0).then(|| Pause { ms, is_flood: self.is_flood(now) })
+        (ms > 0).then(|| Pause { ms, is_flood: self.becomes_flood(now) })
     }
 
-    fn is_flood(&mut self, now: Mono) -> bool {
-        let since = *self.excess_since.get_or_insert(now);
-        let is_flood = now.since_ms(since) >= FLOOD_MS;
-        if is_flood {
-            self.excess_since = Some(now);
+    fn becomes_flood(&mut self, now: Mono) -> bool {
+        match self.mood {
+            Mood::Calm => self.mood = Mood::Excess { since: now },
+            Mood::Excess { since } if now.since_ms(since) >= FLOOD_MS => {
+                self.mood = Mood::Flood;
+                return true;
+            }
+            Mood::Excess { .. } | Mood::Flood => {}
         }
-        is_flood
+        false
     }
 }
 
@@ -108,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_told_every_minute() {
+    fn a_flood_is_told_once_until_it_is_over() {
         let mut meter = Meter::new(PACE);
-        assert_eq!(press(&mut meter, Mono(0), 301_000, 1).1, 5);
+        assert_eq!(press(&mut meter, Mono(0), 300_000, 1).1, 1);
         let after = Mono(400_000);
-        assert_eq!(press(&mut meter, after, 50_000, 1).1, 0, "it was calm between");
+        assert_eq!(press(&mut meter, after, 50_000, 1).1, 0, "calm between");
         assert_eq!(press(&mut meter, after.plus_ms(50_000), 30_000, 1).1, 1);
     }
 

@@ -7,7 +7,6 @@ use super::{
         TransactionId,
     },
     order::{EndReport, ProgressReport, StartReport},
-    passing::Pass,
     quantity::Money,
     wire::{ErrorCode, Original},
 };
@@ -90,8 +89,6 @@ pub enum PileRequest {
         /// As it came.
         original: Original,
     },
-    /// Something for the backend.
-    Pass(Pass),
     /// Decodes, is understood, but this site does not do it.
     Unsupported {
         /// Message code on the wire.
@@ -113,8 +110,6 @@ pub enum PileNotice {
         /// As it came.
         original: Original,
     },
-    /// Something for the backend.
-    Pass(Pass),
 }
 
 /// What a pile answers.
@@ -141,21 +136,6 @@ pub enum PileAnswer {
     Error(ErrorCode),
     /// Anything else.
     Other(Original),
-}
-
-impl PileAnswer {
-    /// The message that was said, where it was kept, or the error that came in its place.
-    ///
-    /// # Errors
-    ///
-    /// The error.
-    pub fn said(&self) -> Result<Option<&Original>, ErrorCode> {
-        match self {
-            Self::RemoteStart { original, .. } | Self::Other(original) => Ok(Some(original)),
-            Self::RemoteStop { .. } | Self::Tariff { .. } => Ok(None),
-            Self::Error(code) => Err(*code),
-        }
-    }
 }
 
 /// What happened on an uplink of the charging-station protocol.
@@ -279,8 +259,11 @@ pub enum UplinkAnswer {
         /// Its description.
         text: String,
     },
-    /// Anything else.
-    Other(Original),
+    /// An answer of a kind the site never waits for.
+    Other {
+        /// Message code on the wire.
+        code: u8,
+    },
 }
 
 /// What a backend wants.
@@ -324,8 +307,6 @@ pub enum UplinkRequest {
     },
     /// Forget all cards.
     ClearCards,
-    /// Something for a pile.
-    Pass(Pass),
     /// Decodes, is understood, but this site does not do it.
     Unsupported {
         /// Message code on the wire.

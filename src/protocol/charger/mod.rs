@@ -14,7 +14,6 @@ pub mod readable;
 pub mod registration;
 mod repair;
 pub mod station;
-pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod topic;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use super::Config;
 use crate::service::roster::Roster;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 [site]
 code = "3101150012"
 name = "Hongqiao P1"
@@ -48,10 +48,10 @@ listen = "127.0.0.1:8080"
 "#;
 
 /// A directory with secrets, and the config that names them.
-struct Desk(tempfile::TempDir);
+pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         for name in ["pile", "code", "cloud"] {
             desk.write(name, "secret of this file\n", 0o640);
@@ -61,13 +61,13 @@ impl Desk {
         desk
     }
 
-    fn write(&self, name: &str, text: &str, mode: u32) {
+    pub(super) fn write(&self, name: &str, text: &str, mode: u32) {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn parse(&self, text: &str) -> Result<Config, Vec<String>> {
+    pub(super) fn parse(&self, text: &str) -> Result<Config, Vec<String>> {
         let text = text.replace("DIR", self.0.path().to_str().unwrap());
         Config::parse(Path::new("site.toml"), &text)
             .map_err(|error| error.0.iter().map(ToString::to_string).collect())
@@ -85,16 +85,6 @@ fn a_good_config_becomes_domain_values() {
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     let (pile, plug) = site.uplinks[0].station.connectors[&connector];
     assert_eq!((pile.as_str(), plug), ("3101150012000001", 2));
-}
-
-#[test]
-fn a_pile_needs_no_password_where_it_may_register() {
-    let registration = "[broker.registration]\ncode_file = \"DIR/code\"\n\
-        username = \"register\"\npassword_file = \"DIR/cloud\"\n[http]";
-    let text = GOOD.replace("connectors = [3]\npassword_file = \"DIR/pile\"", "connectors = [3]");
-    let config = Desk::new().parse(&text.replace("[http]", registration)).unwrap();
-    assert!(config.piles[0].password.is_some() && config.piles[1].password.is_none());
-    assert!(!config.broker.registration.unwrap().is_open, "closed unless it says otherwise");
 }
 
 #[test]
@@ -249,20 +239,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[pile]]\ncode = \"3101150012000001\"",
         "[broker.registration]\nopen = \"yes\"\n[[pile]]\ncode = \"3101150012000001\"",
         "broker.registration.open: has the wrong type",
-    ),
-    ("[http]", "[broker.registration]\n[http]", "broker.registration.code_file: is missing"),
-    ("[http]", "[broker.registration]\n[http]", "broker.registration.username: is missing"),
-    ("[http]", "[broker.registration]\n[http]", "broker.registration.password_file: is missing"),
-    (
-        "[http]",
-        "[broker.registration]\nusername = \"3101150012000009\"\n[http]",
-        "broker.registration.username: looks like a pile code: 3101150012000009",
-    ),
-    (
-        "[http]",
-        "[broker.registration]\nusername = \"a\"\n[[broker.observer]]\nusername = \"a\"\n\
-         password_file = \"DIR/pile\"\ntopics = [\"#\"]\n[http]",
-        "broker.registration.username: is the name of an observer too: a",
     ),
     (
         "[[pile]]\ncode = \"3101150012000001\"",

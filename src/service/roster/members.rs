@@ -97,9 +97,6 @@ pub enum Refusal {
     /// No codes or connector numbers are left.
     #[error("the site has no room for it")]
     NoRoom,
-    /// Too many wrong codes have come from there; this one was not looked at.
-    #[error("too many wrong codes before, try later")]
-    Later,
     /// It cannot be written down now.
     #[error("cannot be kept now")]
     Unkept,
@@ -116,7 +113,6 @@ impl Refusal {
             Self::Unusable => 5,
             Self::NoRoom => 6,
             Self::Unkept => 7,
-            Self::Later => 8,
         }
     }
 }

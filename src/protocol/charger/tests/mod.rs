@@ -4,11 +4,8 @@
 
 mod carry;
 mod cloud;
-mod enrolment;
 mod golden;
-mod passing;
 mod piles;
-#[path = "../../../../tests/support/proto.rs"]
 mod proto;
 mod repair;
 mod shapes;
