@@ -259,10 +259,17 @@ async fn who_is_not_who_it_says_is_refused() {
     raw.expect_quiet();
     assert_eq!(good.ask(&mut raw, "ZD-3", 1).0, 4);
     assert_eq!(good.ask(&mut raw, "3", 2).0, 4);
+    raw.send(&publish("/U/R/ZD-3", &[0xff, 0xff], 2, 3));
+    let error = v1_10::Apdu::decode(answer(&mut raw).payload.as_slice()).unwrap();
+    assert_eq!(error.message_id, 0xff);
     // Both spellings of the topic, and the same account for a repetition.
     let mut raw = visit(&bench, "PART-ZD-2");
-    let given = good.ask(&mut raw, "PART-ZD-2", 1);
-    assert_eq!((given.0, good.ask(&mut raw, "ZD-2", 2)), (0, given.clone()));
+    let first = good.ask(&mut raw, "PART-ZD-2", 1);
+    assert_eq!((first.0, good.ask(&mut raw, "ZD-2", 2)), (0, first.clone()));
+    // The same serial number under another part number: the last answer holds.
+    let given = Request { part: "OTHER".to_owned(), ..good.clone() }.register(&bench);
+    raw.expect_end();
+    assert!(!may_come(&bench, NEW_PILE, &first.2));
     assert!(may_come(&bench, NEW_PILE, &given.2));
 
     // A password from a file is valid until the pile registers.
@@ -271,16 +278,24 @@ async fn who_is_not_who_it_says_is_refused() {
     assert_eq!((status, code.as_str()), (0, PILE));
     assert!(!may_come(&bench, PILE, "pile secret"));
     assert!(may_come(&bench, PILE, &password));
-    assert!(bench.get("/metrics").1.contains("sitepilot_registrations_issued_total{} 2"));
+    assert!(bench.get("/metrics").1.contains("sitepilot_registrations_issued_total{} 3"));
 
     // Guessing ends the connection.
     let mut raw = visit(&bench, "PART-ZD-2");
-    let guess = Request { code: "?".to_owned(), ..good };
+    let guess = Request { code: "?".to_owned(), ..good.clone() };
     for packet_id in 1..=2 {
         assert_eq!(guess.ask(&mut raw, "ZD-2", packet_id).0, 1);
     }
     raw.send(&publish("/U/R/ZD-2", &guess.bytes(), 2, 3));
     while raw.next().is_some() {}
+    // Going on with other client ids does not help; then no code is looked at.
+    let throttled = (0..20).any(|number| {
+        let name = format!("OTHER{number}-ZD-2");
+        login(&bench, &name, "register", "default secret").1 == 3
+            || Request { part: format!("OTHER{number}"), ..guess.clone() }.register(&bench).0 == 8
+    });
+    assert!(throttled);
+    assert_eq!(good.register(&bench).0, 8);
     let log = bench.log();
     assert!(log.contains("wrong registration code"), "{log}");
     for secret in [&password, &given.2, CODE, "INSTALL-8", "default secret"] {

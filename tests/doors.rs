@@ -17,6 +17,10 @@ mod pki;
 mod presence;
 #[path = "doors/protocol.rs"]
 mod protocol;
+#[path = "doors/qos2.rs"]
+mod qos2;
+#[path = "support/qos2_client.rs"]
+mod qos2_client;
 #[path = "doors/sessions.rs"]
 mod sessions;
 #[path = "doors/site.rs"]

@@ -7,10 +7,14 @@
 
 #![allow(missing_docs)]
 
+#[path = "support/proto.rs"]
+mod proto;
 #[path = "scenario/script.rs"]
 mod script;
 #[path = "scenario/show.rs"]
 mod show;
+#[path = "scenario/spoken.rs"]
+mod spoken;
 #[path = "scenario/world.rs"]
 mod world;
 
@@ -98,5 +102,10 @@ scenarios! {
     one_record_number
     one_record_number_no_clock
     cards_offline
+    passed_to_pile
+    passed_to_pile_unanswered
+    passed_to_pile_away
+    passed_to_pile_before_restart
+    passed_to_backend
     certificate_ends
 }

@@ -5,10 +5,14 @@
 
 #![allow(missing_docs)]
 
+#[path = "support/proto.rs"]
+mod proto;
 #[path = "scenario/script.rs"]
 mod script;
 #[path = "scenario/show.rs"]
 mod show;
+#[path = "scenario/spoken.rs"]
+mod spoken;
 #[path = "scenario/world.rs"]
 mod world;
 

@@ -55,6 +55,10 @@ pub struct DoorsConfig {
     pub max_retained_topics: usize,
     /// Greatest number of bytes (topics and payloads) of all retained messages.
     pub max_retained_bytes: usize,
+    /// The same, of one name.
+    pub max_retained_topics_per_name: usize,
+    /// The same, of one name.
+    pub max_retained_bytes_per_name: usize,
     /// How often logins may fail, and connections come.
     pub guard: GuardRates,
     /// What one connection may send.
@@ -97,6 +101,9 @@ impl Default for DoorsConfig {
             // The state of every connector and pile of a large site, and as much again.
             max_retained_topics: 1024,
             max_retained_bytes: 1024 * 1024,
+            // A pile has two topics; one large message fits.
+            max_retained_topics_per_name: 64,
+            max_retained_bytes_per_name: 96 * 1024,
             guard: GuardRates::default(),
             pace: Pace::default(),
             shown: vec![Filter::new("#").expect("a filter")],

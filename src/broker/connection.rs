@@ -186,7 +186,7 @@ impl Desk {
     fn pass_on(&self, hub: &mut Hub, publish: &Publish) -> Result<bool, GoneReason> {
         let Publish { topic, payload, qos, retain, .. } = publish;
         if self.identity.route == Route::Router {
-            return Ok(hub.route(topic, payload, *qos, *retain).is_ok());
+            return Ok(hub.route(&self.guest.name, publish).is_ok());
         }
         let inbox = &self.shared.inbox;
         if inbox.is_full() {
@@ -206,11 +206,11 @@ impl Desk {
             Err(flume::TrySendError::Full(_)) => return Ok(false),
             Err(flume::TrySendError::Disconnected(_)) => return Err(GoneReason::Shutdown),
         }
-        if hub.route(topic, payload, *qos, *retain).is_err() {
+        if hub.route(&self.guest.name, publish).is_err() {
             // Observers miss it; the site does not wait for them.
             self.shared.counters.dropped_messages.one();
             if *retain {
-                hub.keep(topic, payload, *qos);
+                hub.keep(&self.guest.name, publish);
             }
         }
         Ok(true)
@@ -314,7 +314,9 @@ where
             shared.counters.paused_packets.one();
             if pause.is_flood {
                 shared.counters.floods.one();
-                tracing::warn!(name = %self.desk.guest.name, "client floods; it is slowed down");
+                if shared.may_log() {
+                    tracing::warn!(name = %self.desk.guest.name, "client sends too much");
+                }
             }
             self.turn = 0;
             return sleep(Duration::from_millis(pause.ms)).await;

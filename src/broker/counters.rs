@@ -46,7 +46,7 @@ counters! {
     throttled_connects,
     /// Packets after which a client had to wait, because it sent too much.
     paused_packets,
-    /// Times a client went on sending too much for a minute.
+    /// Minutes for which a client went on sending too much.
     floods,
     /// Logins refused because the doors were full.
     refused_full,

@@ -1,7 +1,7 @@
 //! The handle and the accepting task.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use super::connection::{Caller, serve_plain, serve_tls};
 use super::counters::{Counters, DoorsCounters};
 use super::event::{DoorEvent, Outgoing, SendError, To};
 use super::filter::check_topic;
+use super::frame::Publish;
+use super::guard::Who;
 use super::hub::Hub;
 use super::keys::Keys;
 use super::pipe::{self, PipeEnd};
@@ -136,7 +138,10 @@ impl Doors {
         if hub.is_closed() {
             return Err(SendError::Closed);
         }
-        hub.route(topic, payload, 1, retain).map_err(|_| {
+        let (topic, payload) = (topic.to_owned(), payload.clone());
+        let publish = Publish { topic, payload, qos: 1, id: 0, retain };
+        // No client has an empty name.
+        hub.route(&"".into(), &publish).map_err(|_| {
             self.shared.counters.dropped_messages.one();
             SendError::Full
         })
@@ -145,6 +150,22 @@ impl Doors {
     /// Ends the connections of a name, wills included; how many there were.
     pub fn kick(&self, name: &str) -> usize {
         self.shared.hub().kick(name)
+    }
+
+    /// Whether a secret that a client shows in a message may be looked at, such as a registration
+    /// code: those who guess it are slowed down like those who guess the password of `name`.
+    #[must_use]
+    pub fn may_try(&self, name: &str, address: IpAddr) -> bool {
+        let may = self.shared.guard().may_try(&guesser(name, address), self.shared.now());
+        if !may {
+            self.shared.counters.throttled_logins.one();
+        }
+        may
+    }
+
+    /// It was wrong.
+    pub fn failed(&self, name: &str, address: IpAddr) {
+        self.shared.guard().failed(&guesser(name, address), self.shared.now());
     }
 
     /// What was counted so far.
@@ -186,6 +207,11 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, Socket
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
     }
+}
+
+/// Whoever it is, whatever client id it chose.
+const fn guesser(name: &str, address: IpAddr) -> Who<'_> {
+    Who { name, client_id: "", address }
 }
 
 /// The thread that takes what comes out of the router.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::event::{Outgoing, SendError, To};
 use super::filter::{Filter, FilterError, check_topic};
+use super::frame::Publish;
 use super::hub::{Hub, Seat};
 use super::pipe::Parcel;
 use super::registry::Access;
@@ -171,34 +172,31 @@ impl Hub {
         result
     }
 
-    /// Passes a publish on to whoever has subscribed, by way of the router, if it may be shown.
-    pub fn route(
-        &mut self,
-        topic: &str,
-        payload: &Bytes,
-        qos: u8,
-        retain: bool,
-    ) -> Result<(), Busy> {
+    /// Passes a publish on to whoever has subscribed, by way of the router, if it may be shown;
+    /// `author` is the name of whoever said it.
+    pub fn route(&mut self, author: &Arc<str>, publish: &Publish) -> Result<(), Busy> {
+        let Publish { topic, payload, qos, retain, .. } = publish;
         if !self.config.shown.iter().any(|filter| filter.matches(topic)) {
             return Ok(());
         }
         // A message nobody waits for need not travel: later subscribers would not get it.
         if !self.tree.matches(topic).is_empty() {
-            let parcel = Parcel { sequence: self.sequence, qos, topic, payload };
+            let parcel = Parcel { sequence: self.sequence, qos: *qos, topic, payload };
             if !self.pipe.push(&parcel) {
                 return Err(Busy);
             }
             self.sequence += 1;
         }
-        if retain {
-            self.keep(topic, payload, qos);
+        if *retain {
+            self.keep(author, publish);
         }
         Ok(())
     }
 
     /// Keeps a message for later subscribers; an empty payload clears it.
-    pub fn keep(&mut self, topic: &str, payload: &Bytes, qos: u8) {
-        if self.retained.keep(topic, payload, qos).is_err() {
+    pub fn keep(&mut self, author: &Arc<str>, publish: &Publish) {
+        let Publish { topic, payload, qos, .. } = publish;
+        if self.retained.keep(author, topic, payload, *qos).is_err() {
             self.counters.dropped_retained.one();
         }
     }

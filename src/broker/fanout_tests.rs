@@ -42,6 +42,10 @@ fn delivered(hub: &mut Hub, connection: ConnectionId) -> Vec<Bytes> {
     .collect()
 }
 
+fn published(payload: &Bytes) -> Publish {
+    Publish { topic: "x".to_owned(), payload: payload.clone(), qos: 0, id: 0, retain: false }
+}
+
 #[test]
 fn what_was_published_before_a_subscription_does_not_reach_it() {
     let mut hub = hub();
@@ -49,11 +53,11 @@ fn what_was_published_before_a_subscription_does_not_reach_it() {
     let (new, _new) = sit(&mut hub, 2);
     subscribe(&mut hub, old, "x");
     let texts = ["before", "after"].map(Bytes::from);
-    assert_eq!(hub.route("x", &texts[0], 0, false), Ok(()));
+    assert_eq!(hub.route(&"P1".into(), &published(&texts[0])), Ok(()));
     subscribe(&mut hub, new, "x");
     // Made anew, it does not lose what is under way.
     subscribe(&mut hub, old, "x");
-    assert_eq!(hub.route("x", &texts[1], 0, false), Ok(()));
+    assert_eq!(hub.route(&"P1".into(), &published(&texts[1])), Ok(()));
     for (sequence, text) in (0..).zip(&texts) {
         hub.dispatch(sequence, 0, "x", text);
     }

@@ -13,7 +13,7 @@ use super::filter::Filter;
 use super::frame;
 use super::pipe::Pipe;
 use super::registry::{Identity, Route};
-use super::retained::Retained;
+use super::retained::{Retained, Room};
 use super::session::{Message, Reply, Session, SessionLimits};
 use super::tree::{FilterTree, Grant, SeatNo};
 use crate::domain::id::ConnectionId;
@@ -150,7 +150,12 @@ pub(super) struct Hub {
 
 impl Hub {
     pub fn new(config: DoorsConfig, counters: Arc<Counters>, pipe: Pipe) -> Self {
-        let retained = Retained::new(config.max_retained_topics, config.max_retained_bytes);
+        let in_all = Room { topics: config.max_retained_topics, bytes: config.max_retained_bytes };
+        let of_one = Room {
+            topics: config.max_retained_topics_per_name,
+            bytes: config.max_retained_bytes_per_name,
+        };
+        let retained = Retained::new(in_all, of_one);
         Self {
             config,
             counters,

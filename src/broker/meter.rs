@@ -33,16 +33,8 @@ impl Default for Pace {
 pub(super) struct Pause {
     /// Until it may go on.
     pub ms: u64,
-    /// It has been at it for a minute; said once until it is calm.
+    /// It has been at it for a minute, or for another one.
     pub is_flood: bool,
-}
-
-/// Where it is in its excess.
-#[derive(Debug, Clone, Copy)]
-enum Mood {
-    Calm,
-    Excess { since: Mono },
-    Flood,
 }
 
 /// One connection's meter.
@@ -51,36 +43,33 @@ pub(super) struct Meter {
     pace: Pace,
     packets: Bucket,
     bytes: Bucket,
-    mood: Mood,
+    excess_since: Option<Mono>,
 }
 
 impl Meter {
     pub fn new(pace: Pace) -> Self {
-        Self { pace, packets: Bucket::default(), bytes: Bucket::default(), mood: Mood::Calm }
+        Self { pace, packets: Bucket::default(), bytes: Bucket::default(), excess_since: None }
     }
 
     /// Counts a packet of so many bytes.
     pub fn count(&mut self, bytes: usize, now: Mono) -> Option<Pause> {
         let Pace { packets, bytes: bytes_rate } = self.pace;
         if self.packets.is_full(packets, now) && self.bytes.is_full(bytes_rate, now) {
-            self.mood = Mood::Calm;
+            self.excess_since = None;
         }
         self.packets.take(1, packets, now);
         self.bytes.take(u64::try_from(bytes).unwrap_or(u64::MAX), bytes_rate, now);
         let ms = self.packets.wait_ms(packets, now).max(self.bytes.wait_ms(bytes_rate, now));
-        (ms > 0).then(|| Pause { ms, is_flood: self.becomes_flood(now) })
+        (ms > 0).then(|| Pause { ms, is_flood: self.is_flood(now) })
     }
 
-    fn becomes_flood(&mut self, now: Mono) -> bool {
-        match self.mood {
-            Mood::Calm => self.mood = Mood::Excess { since: now },
-            Mood::Excess { since } if now.since_ms(since) >= FLOOD_MS => {
-                self.mood = Mood::Flood;
-                return true;
-            }
-            Mood::Excess { .. } | Mood::Flood => {}
+    fn is_flood(&mut self, now: Mono) -> bool {
+        let since = *self.excess_since.get_or_insert(now);
+        let is_flood = now.since_ms(since) >= FLOOD_MS;
+        if is_flood {
+            self.excess_since = Some(now);
         }
-        false
+        is_flood
     }
 }
 
@@ -119,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_told_once_until_it_is_over() {
+    fn a_flood_is_told_every_minute() {
         let mut meter = Meter::new(PACE);
-        assert_eq!(press(&mut meter, Mono(0), 300_000, 1).1, 1);
+        assert_eq!(press(&mut meter, Mono(0), 301_000, 1).1, 5);
         let after = Mono(400_000);
-        assert_eq!(press(&mut meter, after, 50_000, 1).1, 0, "calm between");
+        assert_eq!(press(&mut meter, after, 50_000, 1).1, 0, "it was calm between");
         assert_eq!(press(&mut meter, after.plus_ms(50_000), 30_000, 1).1, 1);
     }
 

@@ -7,6 +7,7 @@ use super::{
         TransactionId,
     },
     order::{EndReport, ProgressReport, StartReport},
+    passing::Pass,
     quantity::Money,
     wire::{ErrorCode, Original},
 };
@@ -89,6 +90,8 @@ pub enum PileRequest {
         /// As it came.
         original: Original,
     },
+    /// Something for the backend.
+    Pass(Pass),
     /// Decodes, is understood, but this site does not do it.
     Unsupported {
         /// Message code on the wire.
@@ -110,6 +113,8 @@ pub enum PileNotice {
         /// As it came.
         original: Original,
     },
+    /// Something for the backend.
+    Pass(Pass),
 }
 
 /// What a pile answers.
@@ -136,6 +141,21 @@ pub enum PileAnswer {
     Error(ErrorCode),
     /// Anything else.
     Other(Original),
+}
+
+impl PileAnswer {
+    /// The message that was said, where it was kept, or the error that came in its place.
+    ///
+    /// # Errors
+    ///
+    /// The error.
+    pub fn said(&self) -> Result<Option<&Original>, ErrorCode> {
+        match self {
+            Self::RemoteStart { original, .. } | Self::Other(original) => Ok(Some(original)),
+            Self::RemoteStop { .. } | Self::Tariff { .. } => Ok(None),
+            Self::Error(code) => Err(*code),
+        }
+    }
 }
 
 /// What happened on an uplink of the charging-station protocol.
@@ -259,11 +279,8 @@ pub enum UplinkAnswer {
         /// Its description.
         text: String,
     },
-    /// An answer of a kind the site never waits for.
-    Other {
-        /// Message code on the wire.
-        code: u8,
-    },
+    /// Anything else.
+    Other(Original),
 }
 
 /// What a backend wants.
@@ -307,6 +324,8 @@ pub enum UplinkRequest {
     },
     /// Forget all cards.
     ClearCards,
+    /// Something for a pile.
+    Pass(Pass),
     /// Decodes, is understood, but this site does not do it.
     Unsupported {
         /// Message code on the wire.

@@ -5,6 +5,7 @@ pub mod dating;
 pub mod event;
 pub mod id;
 pub mod order;
+pub mod passing;
 pub mod quantity;
 pub mod reply;
 pub mod time;

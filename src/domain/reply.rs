@@ -8,6 +8,7 @@ use super::{
         CallId, ConnectionId, ConnectorNo, OrderId, PileCode, PlugNo, RecordNo, RequestId,
         Sequence, StartToken, TransactionId,
     },
+    passing::Passed,
     quantity::Money,
     time::Mono,
     wire::{ErrorCode, Original},
@@ -98,6 +99,8 @@ pub enum PileReply {
         /// The connector, as the pile numbers it.
         plug: PlugNo,
     },
+    /// What the backend answered to a message that was passed on.
+    Passed(Passed),
     /// `MessageError`.
     Error {
         /// Which.
@@ -130,6 +133,8 @@ pub enum PileCall {
     },
     /// Use this tariff.
     Tariff(Original),
+    /// What a backend wants of it.
+    Pass(Passed),
 }
 
 /// Something for a backend of the charging-station protocol.
@@ -227,6 +232,8 @@ pub enum UplinkMessage {
         /// The wire's number.
         state: i32,
     },
+    /// What a pile wants of the backend.
+    Passed(Passed),
     /// An answer to the backend's request.
     Answer(UplinkReply),
 }
@@ -285,6 +292,8 @@ pub enum UplinkReply {
     },
     /// To forgetting all cards.
     ClearCards,
+    /// What a pile answered to a message that was passed on.
+    Passed(Passed),
     /// `MessageError`.
     Error {
         /// Which.

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::id::Sequence;
+
 /// Revision of the charging-station protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Revision {
@@ -19,6 +21,42 @@ impl Revision {
             Self::V1_0 => "1.0",
             Self::V1_10 => "1.10",
         }
+    }
+
+    /// What can be said in it.
+    #[must_use]
+    pub const fn abilities(self) -> Abilities {
+        match self {
+            Self::V1_0 => {
+                Abilities { last_sequence: LAST_INT32, heartbeats: false, confirms_warnings: false }
+            }
+            Self::V1_10 => {
+                Abilities { last_sequence: u64::MAX, heartbeats: true, confirms_warnings: true }
+            }
+        }
+    }
+}
+
+/// Greatest number of the wire's `int32`.
+const LAST_INT32: u64 = 0x7fff_ffff;
+
+/// What can be said in a revision and not in every other; the site asks for this, and never which
+/// revision it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Greatest sequence id; after it they begin again at 1.
+    pub last_sequence: u64,
+    /// There are heartbeats, which show that a backend is there.
+    pub heartbeats: bool,
+    /// A warning has an answer.
+    pub confirms_warnings: bool,
+}
+
+impl Abilities {
+    /// The sequence id of the request of this count, from 1.
+    #[must_use]
+    pub const fn sequence(self, count: u64) -> Sequence {
+        Sequence(count.saturating_sub(1) % self.last_sequence + 1)
     }
 }
 
@@ -54,5 +92,19 @@ impl ErrorCode {
     #[must_use]
     pub const fn is_passing(self) -> bool {
         matches!(self, Self::Generic | Self::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_ids_of_1_0_stay_within_their_32_bits() {
+        let sequence = |count| Revision::V1_0.abilities().sequence(count).0;
+        assert_eq!([sequence(1), sequence(2)], [1, 2]);
+        assert_eq!(sequence(LAST_INT32), LAST_INT32);
+        assert_eq!([sequence(LAST_INT32 + 1), sequence(2 * LAST_INT32 + 3)], [1, 3]);
+        assert_eq!(Revision::V1_10.abilities().sequence(LAST_INT32 + 1).0, LAST_INT32 + 1);
     }
 }

@@ -3,11 +3,12 @@
 //! Each is a pure state machine ([`Machine`]): messages and deadlines in, [`Effect`]s and news
 //! out, its chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
 //! whatever hands over topics and bytes, and [`hosted`] a backend behind doors of our own; [`line`]
-//! is the cable between them, to be cut. They speak with the generated classes directly and
-//! share no codec with the rooms they test.
+//! is the cable between them, to be cut. They speak both revisions, with the generated classes
+//! directly ([`apdu`]), and share no codec with the rooms they test.
 
 pub mod apdu;
 pub mod backend;
+mod body;
 pub mod handle;
 pub mod hosted;
 pub mod inproc;
@@ -16,6 +17,8 @@ pub mod mqtt;
 pub mod pile;
 #[cfg(test)]
 mod tests;
+
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -54,7 +57,7 @@ pub enum Effect {
 }
 
 /// How a machine logs in to its broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// MQTT client id.
     pub client_id: String,
@@ -64,6 +67,15 @@ pub struct Login {
     pub password: String,
     /// What it subscribes to.
     pub subscriptions: Vec<(String, Class)>,
+}
+
+impl fmt::Debug for Login {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Login");
+        shown.field("client_id", &self.client_id).field("username", &self.username);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// A peer as a pure state machine; after every call its effects and news are to be taken.

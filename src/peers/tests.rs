@@ -4,13 +4,53 @@
 use super::{
     Effect, Machine,
     apdu::Code,
-    backend::{Backend, BackendConfig, BackendNews, Kind, Span},
+    backend::{Backend, BackendConfig, BackendNews, Kind, Report, Span},
     pile::{AnsweredBy, AnsweredOrder, AutoPlan, Memory, OrderPhase, Pile, PileConfig, PileNews},
 };
-use crate::domain::time::{ClockQuality, Mono, Now, Wall};
+use crate::domain::{
+    time::{ClockQuality, Mono, Now, Wall},
+    wire::Revision,
+};
 
 const CODE: &str = "3101150012000001";
 const START_MS: i64 = 1_795_000_000_000;
+
+/// Every test, in both revisions.
+macro_rules! in_both_revisions {
+    ($($test:ident)*) => {
+        mod in_1_0 {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Revision::V1_0);
+            })*
+        }
+        mod in_1_10 {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Revision::V1_10);
+            })*
+        }
+    };
+}
+
+in_both_revisions! {
+    a_session_with_a_card_is_answered_and_booked_once
+    an_order_of_an_outage_is_drained_as_a_transaction
+    a_running_order_is_announced_again_before_its_next_information
+    an_unanswered_stop_is_sent_again_with_the_same_bytes
+    a_refused_boot_is_tried_again_and_nothing_else_said
+    a_power_cut_ends_orders_and_reports_them_after_the_reboot
+    a_lost_memory_forgets_orders_and_numbers_anew
+    repeated_and_disputed_orders_are_told_apart_by_the_books
+    a_remote_start_repeated_starts_once_and_stops_by_its_id
+    wrong_ids_and_errors_settle_nothing
+    orders_are_listed_and_messages_triggered_on_request
+    registration_gives_a_code_and_an_account_once
+    the_same_seed_tells_the_same_story
+    a_pile_is_configured_reset_and_updated_from_afar
+    what_a_pile_reports_is_what_the_backend_reads
+    short_orders_of_the_same_second_are_two
+}
 
 /// One pile on a line that can be cut, with the backend at its end.
 struct World {
@@ -24,11 +64,14 @@ struct World {
 }
 
 impl World {
-    fn new(alter: impl FnOnce(&mut PileConfig)) -> Self {
+    fn new(revision: Revision, alter: impl FnOnce(&mut PileConfig)) -> Self {
         let mut config = PileConfig::new(CODE, "ZD240117001", "secret", 7);
         config.speed = 100;
+        config.revision = revision;
         alter(&mut config);
-        let backend = Backend::new(BackendConfig::new(9));
+        let mut backend = BackendConfig::new(9);
+        backend.revision = revision;
+        let backend = Backend::new(backend);
         let pile = Pile::new(config);
         let (news, told) = (Vec::new(), Vec::new());
         Self { mono: 0, pile, backend, up: false, away_until: None, news, told }
@@ -131,9 +174,8 @@ impl World {
     }
 }
 
-#[test]
-fn a_session_with_a_card_is_answered_and_booked_once() {
-    let mut w = World::new(|_| {});
+fn a_session_with_a_card_is_answered_and_booked_once(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     assert!(w.news.contains(&PileNews::Booted { interval_s: 30 }));
     assert!(w.news.contains(&PileNews::TariffSet { id: 1 }));
@@ -158,9 +200,8 @@ fn a_session_with_a_card_is_answered_and_booked_once() {
     assert!(w.backend.telemetry() > 0);
 }
 
-#[test]
-fn an_order_of_an_outage_is_drained_as_a_transaction() {
-    let mut w = World::new(|_| {});
+fn an_order_of_an_outage_is_drained_as_a_transaction(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.pass(5_000);
@@ -180,9 +221,8 @@ fn an_order_of_an_outage_is_drained_as_a_transaction() {
     assert!(w.backend.books().doubled().is_empty());
 }
 
-#[test]
-fn a_running_order_is_announced_again_before_its_next_information() {
-    let mut w = World::new(|_| {});
+fn a_running_order_is_announced_again_before_its_next_information(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.cut();
@@ -203,9 +243,8 @@ fn a_running_order_is_announced_again_before_its_next_information() {
     assert_eq!(w.answered()[0].transaction_id, "T00000001");
 }
 
-#[test]
-fn an_unanswered_stop_is_sent_again_with_the_same_bytes() {
-    let mut w = World::new(|_| {});
+fn an_unanswered_stop_is_sent_again_with_the_same_bytes(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.backend.faults.silent = true;
@@ -220,9 +259,8 @@ fn an_unanswered_stop_is_sent_again_with_the_same_bytes() {
     assert_eq!(w.answered().len(), 1);
 }
 
-#[test]
-fn a_refused_boot_is_tried_again_and_nothing_else_said() {
-    let mut w = World::new(|_| {});
+fn a_refused_boot_is_tried_again_and_nothing_else_said(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.backend.faults.boot_status = 1;
     w.connect();
     w.start(1);
@@ -234,9 +272,8 @@ fn a_refused_boot_is_tried_again_and_nothing_else_said() {
     assert_eq!(w.backend.books().order("1").unwrap().copies.len(), 1);
 }
 
-#[test]
-fn a_power_cut_ends_orders_and_reports_them_after_the_reboot() {
-    let mut w = World::new(|_| {});
+fn a_power_cut_ends_orders_and_reports_them_after_the_reboot(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.pass(10_000);
@@ -250,9 +287,8 @@ fn a_power_cut_ends_orders_and_reports_them_after_the_reboot() {
     assert_eq!(w.pile.store().get(1).unwrap().phase, OrderPhase::Answered);
 }
 
-#[test]
-fn a_lost_memory_forgets_orders_and_numbers_anew() {
-    let mut w = World::new(|_| {});
+fn a_lost_memory_forgets_orders_and_numbers_anew(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.pass(10_000);
@@ -267,9 +303,8 @@ fn a_lost_memory_forgets_orders_and_numbers_anew() {
     );
 }
 
-#[test]
-fn repeated_and_disputed_orders_are_told_apart_by_the_books() {
-    let mut w = World::new(|_| {});
+fn repeated_and_disputed_orders_are_told_apart_by_the_books(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.pass(10_000);
@@ -284,9 +319,8 @@ fn repeated_and_disputed_orders_are_told_apart_by_the_books() {
     assert_eq!(w.answered().len(), 1, "answered for the first time only once");
 }
 
-#[test]
-fn a_remote_start_repeated_starts_once_and_stops_by_its_id() {
-    let mut w = World::new(|_| {});
+fn a_remote_start_repeated_starts_once_and_stops_by_its_id(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.backend.faults.duplicate_commands = true;
     let (transaction, sequence) = w.backend.remote_start(CODE, CODE, "1", "CARD9", w.now());
@@ -304,15 +338,14 @@ fn a_remote_start_repeated_starts_once_and_stops_by_its_id() {
     assert_eq!(w.answered()[0].transaction_id, transaction);
 }
 
-#[test]
-fn wrong_ids_and_errors_settle_nothing() {
+fn wrong_ids_and_errors_settle_nothing(revision: Revision) {
     for spoil in [
         (|b: &mut Backend| b.faults.wrong_ids = true) as fn(&mut Backend),
         |b| b.faults.order_error = Some(2),
         |b| b.faults.wrong_sequence = true,
         |b| b.faults.transaction_status = 5,
     ] {
-        let mut w = World::new(|_| {});
+        let mut w = World::new(revision, |_| {});
         w.start(1);
         w.pass(10_000);
         w.stop(1);
@@ -332,9 +365,8 @@ fn wrong_ids_and_errors_settle_nothing() {
     }
 }
 
-#[test]
-fn orders_are_listed_and_messages_triggered_on_request() {
-    let mut w = World::new(|_| {});
+fn orders_are_listed_and_messages_triggered_on_request(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
     w.connect();
     w.start(1);
     w.pass(10_000);
@@ -351,10 +383,9 @@ fn orders_are_listed_and_messages_triggered_on_request() {
     assert_eq!(w.backend.telemetry(), heard + 1);
 }
 
-#[test]
-fn registration_gives_a_code_and_an_account_once() {
+fn registration_gives_a_code_and_an_account_once(revision: Revision) {
     use super::pile::Registration;
-    let mut w = World::new(|c| {
+    let mut w = World::new(revision, |c| {
         c.code.clear();
         c.registration = Some(Registration {
             username: "default".to_owned(),
@@ -365,7 +396,7 @@ fn registration_gives_a_code_and_an_account_once() {
     w.connect();
     w.pass(1_000);
     assert_eq!(w.count(|n| matches!(n, PileNews::RegistrationRefused { .. })), 1);
-    let mut w = World::new(|c| {
+    let mut w = World::new(revision, |c| {
         c.code.clear();
         c.registration = Some(Registration {
             username: "default".to_owned(),
@@ -381,10 +412,9 @@ fn registration_gives_a_code_and_an_account_once() {
     assert!(w.pile.is_ready());
 }
 
-#[test]
-fn the_same_seed_tells_the_same_story() {
+fn the_same_seed_tells_the_same_story(revision: Revision) {
     let story = |seed| {
-        let mut w = World::new(|c| {
+        let mut w = World::new(revision, |c| {
             c.seed = seed;
             c.auto = Some(AutoPlan {
                 idle_ms: (1_000, 8_000),
@@ -406,4 +436,105 @@ fn the_same_seed_tells_the_same_story() {
     assert_ne!(first, story(2));
     let answered = first.iter().filter(|n| matches!(n, PileNews::OrderAnswered(_))).count();
     assert!(answered > 20, "answered: {answered}");
+}
+
+fn settings(w: &World) -> Vec<(String, String)> {
+    let values = w.told.iter().filter_map(|n| match n {
+        BackendNews::Settings { values, .. } => Some(values.clone()),
+        _ => None,
+    });
+    values.flatten().collect()
+}
+
+fn a_pile_is_configured_reset_and_updated_from_afar(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
+    w.connect();
+    w.start(1);
+    let now = w.now();
+    let taken = w.backend.change_setting(CODE, "TelemetryInterval", "7", now);
+    let fixed = w.backend.change_setting(CODE, "NumberOfConnectors", "7", now);
+    let unknown = w.backend.change_setting(CODE, "Colour", "red", now);
+    w.backend.get_setting(CODE, "TelemetryInterval", now);
+    w.backend.get_setting(CODE, "Colour", now);
+    w.backend.get_log(CODE, "ftp://127.0.0.1/", now);
+    w.exchange();
+    let code = i32::from(Code::IdChangeConfigurationReq);
+    for (sequence, status) in [(taken, 0), (fixed, 1), (unknown, 3)] {
+        assert!(w.told.contains(&BackendNews::CommandAnswered { sequence, code, status }));
+    }
+    let told = [("TelemetryInterval", "7"), ("Colour", "")];
+    assert_eq!(settings(&w), told.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let log = |n: &BackendNews| matches!(n, BackendNews::Log { filename, .. } if filename == "ZD240117001.log");
+    assert!(w.told.iter().any(log));
+    w.backend.update_firmware(CODE, "ftp://127.0.0.1/", now);
+    w.exchange();
+    w.pass(10_000);
+    let boots: Vec<&str> = w.told.iter().filter_map(booted_with).collect();
+    assert_eq!(boots, ["1.0.0", "1.0.1"]);
+    let steps: Vec<i32> = w.told.iter().filter_map(step).collect();
+    assert_eq!(steps, [1, 3, 5, 6]);
+    assert_eq!(w.answered().len(), 1, "the order it was reset in is reported");
+}
+
+fn booted_with(news: &BackendNews) -> Option<&str> {
+    match news {
+        BackendNews::Booted { firmware, .. } => Some(firmware),
+        _ => None,
+    }
+}
+
+fn step(news: &BackendNews) -> Option<i32> {
+    match news {
+        BackendNews::Updating { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+fn what_a_pile_reports_is_what_the_backend_reads(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
+    w.connect();
+    w.start(1);
+    w.pass(60_000);
+    w.stop(1);
+    w.cut();
+    w.start(2);
+    w.pass(60_000);
+    w.stop(2);
+    w.connect();
+    for record in [1, 2] {
+        let said = w.pile.reports(record).unwrap();
+        let read = &w.backend.books().order(&record.to_string()).unwrap().reports;
+        assert!(!read.is_empty());
+        for report in read.values() {
+            match report {
+                Report::Start(read) => assert_eq!(read.meter_start, said.start.meter_start),
+                Report::Stop(read) => {
+                    assert_eq!(
+                        (read.meter_stop, read.timestamp),
+                        (said.stop.meter_stop, said.stop.timestamp)
+                    );
+                    assert_eq!((&read.cost, &read.tac), (&said.stop.cost, &said.stop.tac));
+                }
+                Report::Transaction(read) => {
+                    assert_eq!(read.time_start, said.transaction.time_start);
+                    assert_eq!(
+                        (&read.cost, read.mode),
+                        (&said.transaction.cost, said.transaction.mode)
+                    );
+                    assert_eq!(read.connector_id, said.transaction.connector_id);
+                }
+            }
+        }
+    }
+}
+
+fn short_orders_of_the_same_second_are_two(revision: Revision) {
+    let mut w = World::new(revision, |_| {});
+    w.connect();
+    for _ in 0..2 {
+        w.start(1);
+        w.stop(1);
+    }
+    assert_eq!(w.answered().len(), 2);
+    assert!(w.backend.books().doubled().is_empty());
 }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod credentials;
+mod doorkeeper;
 pub mod enrolment;
 mod expiry;
 pub mod gate;

@@ -85,7 +85,7 @@ impl Desk {
             ("doors_throttled_logins", "Logins put off unheard", doors.throttled_logins),
             ("doors_throttled_connects", "Connections closed at once", doors.throttled_connects),
             ("doors_paused_packets", "Packets after which a client waited", doors.paused_packets),
-            ("doors_floods", "Times a client sent too much for a minute", doors.floods),
+            ("doors_floods", "Minutes for which a client sent too much", doors.floods),
             ("doors_refused_full", "Logins refused for want of room", doors.refused_full),
             ("doors_silent", "Connections without a login in time", doors.silent),
             ("doors_malformed", "Clients cut for bytes that are no MQTT", doors.malformed),

@@ -42,6 +42,17 @@ pub enum AlarmKind {
     LedgerDamaged,
     /// A remote start ran late or after a failure was reported; it was stopped.
     LateStart(PileCode),
+    /// The piles' doors are tried again and again; stands until they are not.
+    Doors(DoorsTrouble),
+}
+
+/// What is done to the piles' doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DoorsTrouble {
+    /// Logins fail all the time: a guesser, or a wrong password.
+    Logins,
+    /// A client sends more than it may, all the time.
+    Flood,
 }
 
 impl AlarmKind {
@@ -63,6 +74,8 @@ impl AlarmKind {
             Self::CertificateEnds => "certificate_ends",
             Self::LedgerDamaged => "ledger_damaged",
             Self::LateStart(_) => "late_remote_start",
+            Self::Doors(DoorsTrouble::Logins) => "doors_logins_refused",
+            Self::Doors(DoorsTrouble::Flood) => "doors_flooded",
         }
     }
 }

@@ -230,16 +230,22 @@ impl Site {
         connector: Option<ConnectorNo>,
         turn: &mut Turn,
     ) {
-        let accepted = what != TriggerKind::Other
+        let accepted = self.links.get(name).is_some_and(|link| link.can_repeat(what))
             && connector.is_none_or(|no| self.config.place(no).is_some());
         self.reply_to(name, sequence, UplinkReply::Trigger { accepted }, turn);
         if !accepted {
             return;
         }
         match what {
-            TriggerKind::Boot => self.ask_plainly(name, UplinkMessage::Boot, Purpose::Boot, turn),
+            TriggerKind::Boot => {
+                if let Some(link) = self.links.get_mut(name) {
+                    link.ask(turn, UplinkMessage::Boot, Urgency::Live, Purpose::Boot, None);
+                }
+            }
             TriggerKind::Heartbeat => {
-                self.ask_plainly(name, UplinkMessage::Heartbeat, Purpose::Heartbeat, turn);
+                if let Some(link) = self.links.get_mut(name) {
+                    link.heartbeat(turn);
+                }
             }
             TriggerKind::Tariff => {
                 if let Some(link) = self.links.get_mut(name) {
@@ -255,18 +261,6 @@ impl Site {
             TriggerKind::Telemetry => self.telemetry_again(connector, turn),
             // The window is being filled anyway; nothing is sent twice for being asked for.
             TriggerKind::Transactions | TriggerKind::Other => {}
-        }
-    }
-
-    fn ask_plainly(
-        &mut self,
-        name: &UplinkName,
-        message: UplinkMessage,
-        purpose: Purpose,
-        turn: &mut Turn,
-    ) {
-        if let Some(link) = self.links.get_mut(name) {
-            link.ask(turn, message, Urgency::Live, purpose, None);
         }
     }
 

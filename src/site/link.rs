@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{UplinkConfig, entry::Entry, history::Histories, outbox::Outbox, turn::Turn};
 use crate::domain::{
+    event::TriggerKind,
     id::{CardNo, OrderSeq, PileCode, RequestId, Sequence},
     reply::{ToUplink, UplinkMessage, UplinkReply, Urgency},
     time::{Mono, Stamp},
+    wire::Abilities,
 };
 
 /// Sequence ids are reserved in the ledger by the block, so that a run never repeats one of an
@@ -70,6 +72,12 @@ pub(super) enum Purpose {
         seq: OrderSeq,
     },
     Warning,
+    /// A message of a pile, by its code, passed on.
+    Pass {
+        pile: PileCode,
+        id: RequestId,
+        code: u8,
+    },
 }
 
 #[derive(Debug)]
@@ -88,9 +96,16 @@ pub(super) enum LinkState {
         again_at: Mono,
     },
     Online {
-        heartbeat_at: Mono,
-        heartbeat_ms: u64,
+        /// `None`: this backend has none.
+        heartbeat: Option<Heartbeat>,
     },
+}
+
+/// When the next heartbeat is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heartbeat {
+    at: Mono,
+    every_ms: u64,
 }
 
 #[derive(Debug)]
@@ -111,7 +126,9 @@ pub(super) struct Link {
     /// Answers that fitted no question.
     pub(super) strays: u64,
     /// When the backend was last heard, or connected to.
-    pub(super) heard: Mono,
+    heard: Mono,
+    /// The first question since then.
+    asked: Option<Mono>,
 }
 
 impl Link {
@@ -131,34 +148,54 @@ impl Link {
             warnings: VecDeque::new(),
             strays: 0,
             heard: since.mono,
+            asked: None,
         }
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.config.station.revision.abilities()
+    }
+
+    /// The backend said something.
+    pub(super) fn hear(&mut self, now: Mono) {
+        (self.heard, self.asked) = (now, None);
     }
 
     /// The link is up and nobody answers on it: behind a broker, a backend can be gone unseen.
     pub(super) fn is_silent(&self, now: Mono) -> bool {
-        let patience_ms = match self.state {
+        let (since, patience_ms) = match self.state {
             LinkState::Down => return false,
-            LinkState::Booting { .. } => SILENT_MS,
-            LinkState::Online { heartbeat_ms, .. } => {
-                SILENT_MS.max(heartbeat_ms * SILENT_HEARTBEATS)
+            LinkState::Booting { .. } => (Some(self.heard), SILENT_MS),
+            LinkState::Online { heartbeat: Some(heartbeat) } => {
+                (Some(self.heard), SILENT_MS.max(heartbeat.every_ms * SILENT_HEARTBEATS))
             }
+            // It says nothing unasked.
+            LinkState::Online { heartbeat: None } => (self.asked, SILENT_MS),
         };
-        now.since_ms(self.heard) >= patience_ms
+        since.is_some_and(|since| now.since_ms(since) >= patience_ms)
     }
 
     pub(super) fn is_online(&self) -> bool {
         matches!(self.state, LinkState::Online { .. })
     }
 
+    /// A sequence id that no open question has: those of a wire that ends early begin anew, while
+    /// the count that is kept in the ledger goes on.
     fn sequence(&mut self, turn: &mut Turn) -> Sequence {
-        let sequence = Sequence(self.next);
-        self.next += 1;
-        if sequence.0 > self.reserved {
-            self.reserved = sequence.0 + SEQUENCE_BLOCK;
-            let uplink = self.config.name.clone();
-            turn.remember(Entry::SequencesReserved { uplink, up_to: Sequence(self.reserved) });
+        loop {
+            let count = self.next;
+            self.next += 1;
+            if count > self.reserved {
+                self.reserved = count + SEQUENCE_BLOCK;
+                let uplink = self.config.name.clone();
+                turn.remember(Entry::SequencesReserved { uplink, up_to: Sequence(self.reserved) });
+            }
+            let sequence = self.abilities().sequence(count);
+            // Ends: fewer are open than there are.
+            if !self.pending.contains_key(&sequence) {
+                return sequence;
+            }
         }
-        sequence
     }
 
     /// Asks and waits for the answer.
@@ -171,6 +208,7 @@ impl Link {
         deadline: Option<Mono>,
     ) {
         let sequence = self.sequence(turn);
+        self.asked.get_or_insert(turn.now.mono);
         if self.pending.len() >= PENDING_LIMIT {
             self.pending.pop_first();
         }
@@ -212,6 +250,20 @@ impl Link {
         }
         self.seen.push_back((sequence, digest, None));
         false
+    }
+
+    /// Whether this very question is open.
+    pub(super) fn waits_for(&self, purpose: &Purpose) -> bool {
+        self.pending.values().any(|pending| pending.purpose == *purpose)
+    }
+
+    /// How many messages wait that were passed on: of a pile, and of all.
+    pub(super) fn passes(&self, of: PileCode) -> (usize, usize) {
+        let passes = self.pending.values().filter_map(|pending| match pending.purpose {
+            Purpose::Pass { pile, .. } => Some(pile == of),
+            _ => None,
+        });
+        passes.fold((0, 0), |(own, all), is_own| (own + usize::from(is_own), all + 1))
     }
 
     pub(super) fn question(&self, sequence: Sequence) -> Option<&Purpose> {
@@ -268,7 +320,7 @@ impl Link {
 
     pub(super) fn connected(&mut self, turn: &mut Turn) {
         self.since = turn.stamp();
-        self.heard = turn.now.mono;
+        self.hear(turn.now.mono);
         self.reason.clear();
         self.boot(turn);
     }
@@ -293,10 +345,11 @@ impl Link {
             self.reason = format!("boot refused with status {status}");
             return false;
         }
-        let heartbeat_ms = interval_ms.unwrap_or(HEARTBEAT_MS);
+        let every_ms = interval_ms.unwrap_or(HEARTBEAT_MS);
         let was_online = self.is_online();
-        let heartbeat_at = now.plus_ms(heartbeat_ms);
-        self.state = LinkState::Online { heartbeat_at, heartbeat_ms };
+        let heartbeat = Heartbeat { at: now.plus_ms(every_ms), every_ms };
+        let heartbeat = self.abilities().heartbeats.then_some(heartbeat);
+        self.state = LinkState::Online { heartbeat };
         self.reason.clear();
         if !was_online {
             self.since = turn.stamp();
@@ -325,20 +378,44 @@ impl Link {
         let now = turn.now.mono;
         match self.state {
             LinkState::Booting { again_at } if again_at <= now => self.boot(turn),
-            LinkState::Online { heartbeat_at, heartbeat_ms } if heartbeat_at <= now => {
-                let heartbeat_at = now.plus_ms(heartbeat_ms);
-                self.state = LinkState::Online { heartbeat_at, heartbeat_ms };
-                self.pending.retain(|_, pending| pending.purpose != Purpose::Heartbeat);
-                self.ask(turn, UplinkMessage::Heartbeat, Urgency::Live, Purpose::Heartbeat, None);
+            LinkState::Online { heartbeat: Some(Heartbeat { at, every_ms }) } if at <= now => {
+                let heartbeat = Heartbeat { at: now.plus_ms(every_ms), every_ms };
+                self.state = LinkState::Online { heartbeat: Some(heartbeat) };
+                self.heartbeat(turn);
             }
             LinkState::Down | LinkState::Booting { .. } | LinkState::Online { .. } => {}
+        }
+    }
+
+    /// Asks whether the backend is there.
+    pub(super) fn heartbeat(&mut self, turn: &mut Turn) {
+        self.pending.retain(|_, pending| pending.purpose != Purpose::Heartbeat);
+        self.ask(turn, UplinkMessage::Heartbeat, Urgency::Live, Purpose::Heartbeat, None);
+    }
+
+    /// Whether a message can be had again from here.
+    pub(super) fn can_repeat(&self, what: TriggerKind) -> bool {
+        match what {
+            TriggerKind::Other => false,
+            TriggerKind::Heartbeat => self.abilities().heartbeats,
+            TriggerKind::Boot
+            | TriggerKind::Start
+            | TriggerKind::Progress
+            | TriggerKind::Status
+            | TriggerKind::Telemetry
+            | TriggerKind::Transactions
+            | TriggerKind::Tariff => true,
         }
     }
 
     /// Passes a warning on, or keeps it until the backend is back.
     pub(super) fn warn(&mut self, turn: &mut Turn, warning: UplinkMessage) {
         if self.is_online() {
-            self.ask(turn, warning, Urgency::Live, Purpose::Warning, None);
+            if self.abilities().confirms_warnings {
+                self.ask(turn, warning, Urgency::Live, Purpose::Warning, None);
+            } else {
+                self.tell(turn, warning, Urgency::Live);
+            }
             return;
         }
         if self.warnings.len() >= WARNINGS_LIMIT {
@@ -351,7 +428,7 @@ impl Link {
         let own = match self.state {
             LinkState::Down => None,
             LinkState::Booting { again_at } => Some(again_at),
-            LinkState::Online { heartbeat_at, .. } => Some(heartbeat_at),
+            LinkState::Online { heartbeat } => heartbeat.map(|heartbeat| heartbeat.at),
         };
         let asked = self.pending.values().filter_map(|pending| pending.deadline).min();
         let owed = self.is_online().then(|| self.outbox.deadline()).flatten();

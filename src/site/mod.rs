@@ -5,7 +5,8 @@
 //!
 //! * `identity` which order a report means; `figures` what is billed; `reports` new, repeated,
 //!   conflicting and late reports; `book` the orders in memory
-//! * `admission` cards and starts; `remote` remote start and stop
+//! * `admission` cards and starts; `remote` remote start and stop; `passing` what is
+//!   only passed on
 //! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
 //!   it; `history` what it asks for again
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
@@ -34,6 +35,7 @@ mod history;
 mod identity;
 mod link;
 mod outbox;
+mod passing;
 mod piles;
 mod remote;
 mod reports;
@@ -54,6 +56,7 @@ use command::{Command, Query};
 use entry::Entry;
 use link::Link;
 use outbox::Outbox;
+use passing::Deposits;
 use piles::Pile;
 use remote::Remotes;
 use restore::Image;
@@ -127,6 +130,13 @@ pub enum Input {
     LedgerDamaged {
         /// What is gone and what is kept, for people.
         text: String,
+    },
+    /// Something is done to the piles' doors, or is over.
+    Doors {
+        /// What.
+        trouble: alarm::DoorsTrouble,
+        /// How much of it, for people; `None` when it is over.
+        text: Option<String>,
     },
     /// The doors' certificate comes to its end, or was renewed.
     Certificate {
@@ -203,6 +213,7 @@ pub struct Site {
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
+    deposits: Deposits,
     alarms: Alarms,
     counters: Counters,
     clock: Option<(ClockQuality, i64)>,
@@ -232,6 +243,7 @@ impl Site {
             links: links.collect(),
             former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
+            deposits: Deposits::default(),
             cards: image.cards,
             tariff: image.tariff,
             alarms: Alarms::default(),
@@ -261,6 +273,12 @@ impl Site {
             Input::Certificate { warning } => self.certificate(warning, &turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
+            }
+            Input::Doors { trouble, text: Some(text) } => {
+                self.alarms.raise(alarm::AlarmKind::Doors(trouble), turn.stamp(), text);
+            }
+            Input::Doors { trouble, text: None } => {
+                self.alarms.clear(&alarm::AlarmKind::Doors(trouble));
             }
             Input::Tick => {}
         }

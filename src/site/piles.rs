@@ -69,6 +69,9 @@ impl Site {
             PileEvent::Told(PileNotice::Telemetry { plug, status, original }) => {
                 self.telemetry(pile, plug, status, original, turn);
             }
+            PileEvent::Told(PileNotice::Pass(pass)) => {
+                self.pass_to_backend(pile, None, pass, turn);
+            }
             PileEvent::Answered { call, answer } => self.call_answered(pile, call, &answer, turn),
         }
     }
@@ -131,6 +134,7 @@ impl Site {
                 turn.answer(pile, id, PileReply::Status { plug });
                 self.status(pile, plug, state, turn);
             }
+            PileRequest::Pass(pass) => self.pass_to_backend(pile, Some(id), pass, turn),
             PileRequest::Unsupported { code } => {
                 let text = format!("message code {code} is not supported");
                 let reply = PileReply::Error { code: ErrorCode::NotSupported, text };

@@ -19,9 +19,10 @@ use crate::domain::{
         TransactionId, UplinkName,
     },
     order::{Order, OrderState},
+    passing::Passed,
     reply::{PileCall, ToPile, UplinkReply},
     time::Mono,
-    wire::Original,
+    wire::{ErrorCode, Original},
 };
 
 /// How long a pile may take to answer a remote start or stop. Backends give up after about a
@@ -59,6 +60,12 @@ struct Call {
     what: CallKind,
 }
 
+impl Call {
+    fn is_pass_of(&self, name: &UplinkName) -> bool {
+        matches!(&self.what, CallKind::Pass { uplink, .. } if uplink == name)
+    }
+}
+
 #[derive(Debug, Clone)]
 enum CallKind {
     RemoteStart {
@@ -70,6 +77,12 @@ enum CallKind {
         uplink: UplinkName,
         sequence: Sequence,
         seq: OrderSeq,
+    },
+    /// A message of a backend, passed on.
+    Pass {
+        uplink: UplinkName,
+        sequence: Sequence,
+        code: u8,
     },
     /// Nobody waits for the outcome.
     Other,
@@ -129,6 +142,25 @@ impl Remotes {
     /// Whether the start with this token was reported as failed.
     pub(super) fn is_failed(&self, token: Option<&StartToken>) -> bool {
         token.and_then(|token| self.fates.get(token)).is_some_and(|(_, fate)| *fate == Fate::Failed)
+    }
+
+    /// How many messages wait for a pile's answer.
+    pub(super) fn passed_to(&self, pile: PileCode) -> usize {
+        let is_pass = |call: &&Call| matches!(call.what, CallKind::Pass { .. });
+        self.calls.values().filter(is_pass).filter(|call| call.pile == pile).count()
+    }
+
+    /// How many messages of an uplink wait for piles.
+    pub(super) fn passed_for(&self, name: &UplinkName) -> usize {
+        self.calls.values().filter(|call| call.is_pass_of(name)).count()
+    }
+
+    /// The uplink has lost its link: answers to its messages find nobody any more, least of all
+    /// somebody who has begun to number anew.
+    pub(super) fn forget_passes(&mut self, name: &UplinkName) {
+        for call in self.calls.values_mut().filter(|call| call.is_pass_of(name)) {
+            call.what = CallKind::Other;
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -262,6 +294,21 @@ impl Site {
         self.call(pile, PileCall::Tariff(tariff), CallKind::Other, turn);
     }
 
+    /// Passes a message on to a pile; `waiting`: who waits for the answer, to which code.
+    pub(super) fn call_passed(
+        &mut self,
+        pile: PileCode,
+        passed: Passed,
+        waiting: Option<(UplinkName, Sequence, u8)>,
+        turn: &mut Turn,
+    ) {
+        let what = match waiting {
+            Some((uplink, sequence, code)) => CallKind::Pass { uplink, sequence, code },
+            None => CallKind::Other,
+        };
+        self.call(pile, PileCall::Pass(passed), what, turn);
+    }
+
     fn call(&mut self, pile: PileCode, request: PileCall, what: CallKind, turn: &mut Turn) {
         let Some(connection) = self.piles.get(&pile).and_then(|pile| pile.connection) else {
             return;
@@ -308,6 +355,10 @@ impl Site {
                 let accepted = matches!(answer, PileAnswer::RemoteStop { accepted: true });
                 self.close_stop(&uplink, sequence, seq, accepted, turn);
             }
+            (CallKind::Pass { uplink, sequence, code }, answer) => {
+                let reply = self.passed_answer(pile, code, answer.said());
+                self.close_pass(&uplink, sequence, reply, turn);
+            }
             (CallKind::Other, _) => {}
         }
     }
@@ -350,6 +401,20 @@ impl Site {
         }
     }
 
+    fn close_pass(
+        &mut self,
+        uplink: &UplinkName,
+        sequence: Sequence,
+        reply: UplinkReply,
+        turn: &mut Turn,
+    ) {
+        if let Some(link) = self.links.get_mut(uplink)
+            && link.is_online()
+        {
+            link.reply(turn, sequence, reply);
+        }
+    }
+
     /// Calls that nobody answered in time, or whose pile has gone.
     pub(super) fn expire_calls(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
@@ -374,6 +439,11 @@ impl Site {
                 }
                 CallKind::RemoteStop { uplink, sequence, seq } => {
                     self.close_stop(&uplink, sequence, seq, false, turn);
+                }
+                CallKind::Pass { uplink, sequence, .. } => {
+                    let text = "the pile did not answer".to_owned();
+                    let reply = UplinkReply::Error { code: ErrorCode::Internal, text };
+                    self.close_pass(&uplink, sequence, reply, turn);
                 }
                 CallKind::Other => {}
             }

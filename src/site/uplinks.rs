@@ -6,6 +6,7 @@ use super::{
     command::Command,
     entry::Entry,
     link::Purpose,
+    passing::is_answer_to,
     reports::ANNOUNCE_AGAIN_MS,
     settlement::{Outcome, at_connector},
     turn::Turn,
@@ -14,7 +15,7 @@ use crate::domain::{
     event::{Named, UplinkAnswer, UplinkEvent, UplinkRequest},
     id::{ConnectorNo, OrderId, OrderSeq, RequestId, Sequence, TransactionId, UplinkName},
     order::{Order, OrderState},
-    reply::{UplinkMessage, UplinkReply, Urgency},
+    reply::{PileReply, UplinkMessage, UplinkReply, Urgency},
     wire::{ErrorCode, Original},
 };
 
@@ -33,12 +34,12 @@ impl Site {
                 self.link_lost(name, format!("login refused: {reason}"), turn);
             }
             UplinkEvent::Answered { sequence, answer, at_s } => {
-                link.heard = turn.now.mono;
+                link.hear(turn.now.mono);
                 self.offer_time(at_s, turn);
                 self.answered(name, sequence, answer, turn);
             }
             UplinkEvent::Requested { sequence, digest, request } => {
-                link.heard = turn.now.mono;
+                link.hear(turn.now.mono);
                 if !link.is_repetition(turn, sequence, digest) {
                     self.requested(name, sequence, request, turn);
                 }
@@ -55,7 +56,9 @@ impl Site {
     fn link_lost(&mut self, name: &UplinkName, reason: String, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
         link.disconnected(turn, reason);
-        for purpose in link.orphaned() {
+        let orphaned = link.orphaned();
+        self.remotes.forget_passes(name);
+        for purpose in orphaned {
             self.unanswered(name, purpose, turn);
         }
     }
@@ -76,6 +79,10 @@ impl Site {
                 }
             }
             Purpose::Again { .. } => self.history_answered(name),
+            Purpose::Pass { pile, id, .. } => {
+                let text = "the backend did not answer".to_owned();
+                turn.answer(pile, id, PileReply::Error { code: ErrorCode::Internal, text });
+            }
             Purpose::Start { pile: None, .. }
             | Purpose::Boot
             | Purpose::Heartbeat
@@ -112,7 +119,7 @@ impl Site {
                         link.stop_waiting(sequence, seq, deadline);
                     }
                     Purpose::Start { seq, pile: None } => self.announce_once_more(&name, seq, turn),
-                    Purpose::Authorize { .. } | Purpose::Again { .. } => {
+                    Purpose::Authorize { .. } | Purpose::Again { .. } | Purpose::Pass { .. } => {
                         link.close(sequence);
                     }
                     _ => {}
@@ -175,6 +182,12 @@ impl Site {
             (Purpose::Again { .. }, UplinkAnswer::Transaction { .. }) => {
                 link.close(sequence);
                 self.history_answered(name);
+            }
+            (Purpose::Pass { pile, id, code }, UplinkAnswer::Other(original))
+                if is_answer_to(&original, code) =>
+            {
+                link.close(sequence);
+                self.backend_answered(pile, id, original, turn);
             }
             (purpose, answer) => {
                 let text = format!("{answer:?} is no answer to {purpose:?}");
@@ -258,6 +271,12 @@ impl Site {
         let outcome = Outcome::Error(code, text);
         match purpose {
             Purpose::Transaction { seq } => self.delivered(name, sequence, seq, &outcome, turn),
+            Purpose::Pass { pile, id, .. } => {
+                if let Some(link) = self.links.get_mut(name) {
+                    link.close(sequence);
+                }
+                turn.answer(pile, id, PileReply::Error { code, text: text.to_owned() });
+            }
             // A live stop that is refused may still be taken as an offline order.
             other => {
                 if let Some(link) = self.links.get_mut(name) {
@@ -349,6 +368,7 @@ impl Site {
                 self.clear_cards(turn);
                 self.reply_to(name, sequence, UplinkReply::ClearCards, turn);
             }
+            UplinkRequest::Pass(pass) => self.pass_to_pile(name, sequence, &pass, turn),
             UplinkRequest::Unsupported { code } => {
                 let text = format!("message code {code} is not supported");
                 let reply = UplinkReply::Error { code: ErrorCode::NotSupported, text };

@@ -104,6 +104,7 @@ class Pile(Connection):
         self.orders = []
         self.accept_remote_start = True
         self.configuration = {"HeartbeatInterval": "60", "Volume": "3"}
+        self.reservations = []
         # Speaks with all the fields of the tables.
         self.thorough = False
         self._sequence = 0
@@ -439,6 +440,11 @@ class Pile(Connection):
                 self._get_configuration(apdu)
             elif name == "ChangeConfigurationReq":
                 self._change_configuration(apdu)
+            elif name in ("ReserveNowReq", "CancelReservationReq"):
+                self.reservations.append(self.wire.read(apdu))
+                occupied = self.pb.ReserveNowConf.Occupied
+                status = occupied if name == "ReserveNowReq" else 0
+                self._reply(apdu, f"{name[:-3]}Conf", status=status)
             elif apdu.messageId in self.wire.answers:
                 self._reply(apdu, "MessageError", error=self.pb.EC_NotSupported)
         except Gone:

@@ -67,10 +67,10 @@ def _value(field, others, number):
 
 
 def _shared_number(field, others):
-    """The largest number below the large ones that means the same in all revisions."""
+    """The largest number that means the same in all revisions, 0 if none does."""
     meanings = [{v.number: v.name for v in o.enum_type.values} for o in others]
     shared = set.intersection(*(set(m.items()) for m in meanings))
-    return max(number for number, _ in shared)
+    return max((number for number, _ in shared), default=0)
 
 
 def differences(sent, arrived, apart_from=()):

@@ -98,8 +98,10 @@ def test_transactions_are_listed_on_request(site):
     conf = site.backend.wait_answer(sequence, pb.GetTransactionsConf)
     assert conf.totalCount == 3
     copies = until(
-        lambda: len(site.backend.of_kind(pb.ID_TransactionReq)) >= before + 3
-        and site.backend.of_kind(pb.ID_TransactionReq)[before:],
+        lambda: (
+            len(site.backend.of_kind(pb.ID_TransactionReq)) >= before + 3
+            and site.backend.of_kind(pb.ID_TransactionReq)[before:]
+        ),
         "the orders asked for",
     )
     assert {copy.record for copy in copies} == {order.id for order in done}
@@ -135,9 +137,9 @@ def test_messages_are_triggered_on_request(site):
     assert pile.ready.is_set()
 
 
-def test_what_the_site_does_not_support_is_said(site):
+def test_what_a_cloud_has_no_business_to_ask_is_refused(site):
     site.run().wait_uplink()
-    sequence = site.backend.command(pb.ID_GetLogReq, pb.GetLogReq())
-    answer = site.backend.wait_answer(sequence, pb.GetLogConf)
+    sequence = site.backend.command(pb.ID_BootNotificationReq, pb.BootNotificationReq())
+    answer = site.backend.wait_answer(sequence, pb.BootNotificationConf)
     assert isinstance(answer, pb.MessageError)
     assert answer.error == pb.EC_NotSupported

@@ -163,6 +163,25 @@ def running(pile, card):
     return next((o for o in pile.orders if o.card == card and o.start_answered), None)
 
 
+@each_pile
+def test_a_reservation_reaches_its_pile_whole(site, number):
+    pile, backend = the(number, site), site.backend
+    pb = backend.pb
+    request = reflection.fill(
+        backend.wire,
+        "ReserveNowReq",
+        id=70 + number,
+        connector_id=outside(number, 2),
+        evse_id=pile_code(number),
+    )
+    sequence = backend.command(pb.ID_ReserveNowReq, request)
+    answer = backend.wait_answer(sequence, pb.ReserveNowConf)
+    assert answer.status == pb.ReserveNowConf.Occupied
+    # The two kinds of card have no more than a number in common.
+    assert not differences(request, pile.reservations[-1], ["connector_id", "evse_id", "idtoken"])
+    assert str(pile.reservations[-1].connector_id) == "2"
+
+
 def test_orders_of_an_outage(site):
     backend, numbers = site.backend, list(REVISIONS)
     boots, attempts = len(backend.boots), site.proxy.connections

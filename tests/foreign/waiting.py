@@ -1,5 +1,6 @@
 """Waiting for what happens elsewhere; the limits are guards, not measurements."""
 
+import random
 import socket
 import time
 
@@ -16,7 +17,17 @@ def until(predicate, what, timeout=60.0, every=0.02):
         time.sleep(every)
 
 
+# Below the ports that systems give to outgoing connections, or one of these takes the port between
+# its being found and its being listened at.
+PORTS = range(10_000, 32_000)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -6,8 +6,10 @@ use sitepilot::{
     domain::{
         event::Named,
         order::{Ending, Flags, Order},
+        passing::Passed,
         reply::{PileCall, PileReply, ToPile, UplinkMessage, UplinkReply},
     },
+    protocol::charger::wire::v1_10::MessageId,
     site::{command::Command, entry::Entry},
 };
 
@@ -132,6 +134,7 @@ fn pile_reply(reply: &PileReply) -> String {
         PileReply::Transaction { record, .. } => format!("order {record} on record"),
         PileReply::Warning { code, .. } => format!("warning {code} heard"),
         PileReply::Status { plug } => format!("status of plug {} heard", plug.0),
+        PileReply::Passed(passed) => passed_line(passed),
         PileReply::Error { code, text } => format!("error {code:?}: {text}"),
     }
 }
@@ -147,7 +150,13 @@ fn pile_call(call: &PileCall) -> String {
             format!("remote stop plug {}", plug.map_or(0, |plug| plug.0))
         }
         PileCall::Tariff(_) => "tariff".to_owned(),
+        PileCall::Pass(passed) => passed_line(passed),
     }
+}
+
+fn passed_line(passed: &Passed) -> String {
+    let id = MessageId::try_from(i32::from(passed.original.code)).expect("a code of the table");
+    format!("passed {}", id.as_str_name().trim_start_matches("ID_"))
 }
 
 fn uplink_message(message: &UplinkMessage) -> String {
@@ -166,6 +175,7 @@ fn uplink_message(message: &UplinkMessage) -> String {
         UplinkMessage::Telemetry { .. } => "telemetry".to_owned(),
         UplinkMessage::Warning { .. } => "warning".to_owned(),
         UplinkMessage::Status { connector, state, .. } => format!("status {connector} {state}"),
+        UplinkMessage::Passed(passed) => passed_line(passed),
         UplinkMessage::Answer(reply) => format!("answer {}", uplink_reply(reply)),
     }
 }
@@ -180,6 +190,7 @@ fn uplink_reply(reply: &UplinkReply) -> String {
         UplinkReply::Trigger { accepted } => format!("trigger accepted={accepted}"),
         UplinkReply::Cards { .. } => "cards".to_owned(),
         UplinkReply::ClearCards => "cards cleared".to_owned(),
+        UplinkReply::Passed(passed) => passed_line(passed),
         UplinkReply::Error { code, text } => format!("error {code:?}: {text}"),
     }
 }

@@ -18,13 +18,14 @@ use sitepilot::{
             Sequence, StartToken, TransactionId, UplinkName,
         },
         order::{EndKind, EndReport, ProgressReport, StartReport},
+        passing::{Address, Pass},
         quantity::{Energy, Money},
         reply::{PileCall, PileReply, ToPile, UplinkMessage},
         time::{ClockQuality, Mono, Now, PileTime, Wall},
         wire::{ErrorCode, Original, Revision},
     },
     ledger::{Ledger, Options},
-    protocol::charger::{station, wire::v1_10 as wire},
+    protocol::charger::{station, table, topic::Class, wire::v1_10 as wire},
     site::{
         Input, PileConfig, Site, SiteConfig, UplinkConfig,
         command::{Command, Query},
@@ -35,13 +36,14 @@ use sitepilot::{
 use crate::{
     script::{Line, span_ms},
     show,
+    spoken::Spoken,
 };
 
-const PILE: &str = "3101150012000001";
+pub const PILE: &str = "3101150012000001";
 const CLOUD: &str = "cloud";
 
 /// Where scripts begin: 2026-01-01T00:00:00Z.
-const BEGIN_S: i64 = 1_767_225_600;
+pub const BEGIN_S: i64 = 1_767_225_600;
 
 pub struct World {
     dir: tempfile::TempDir,
@@ -56,8 +58,10 @@ pub struct World {
     asked: Vec<(Sequence, UplinkMessage)>,
     calls: Vec<ToPile>,
     tokens: Vec<StartToken>,
-    /// Every offline order that left, by its sequence id: payloads by record id.
-    copies: BTreeMap<String, Bytes>,
+    /// Every offline order that left: payloads by record id.
+    copies: BTreeMap<Bytes, Bytes>,
+    /// Pile and cloud by their bytes, where the script says what they speak.
+    spoken: Option<Spoken>,
     pub transcript: Vec<String>,
     /// Answers the pile got, for those who keep books.
     pub replies: Vec<PileReply>,
@@ -80,6 +84,7 @@ impl World {
             calls: Vec::new(),
             tokens: Vec::new(),
             copies: BTreeMap::new(),
+            spoken: None,
             transcript: Vec::new(),
             replies: Vec::new(),
             settled: BTreeMap::new(),
@@ -98,7 +103,7 @@ impl World {
         let (mut ledger, _) =
             Ledger::open(self.dir.path(), Options::default()).expect("the ledger opens");
         let image = ledger.load().expect("the ledger loads");
-        let (site, step) = Site::restore(image, config(), self.now());
+        let (site, step) = Site::restore(image, self.config(), self.now());
         self.ledger = Some(ledger);
         let dates = site.has_undated_orders() && self.now().wall.known_s().is_some();
         self.site = Some(site);
@@ -106,7 +111,7 @@ impl World {
         // As the heart does: what the first step dated is read again.
         if dates {
             let image = self.ledger.as_mut().expect("running").load().expect("the ledger loads");
-            let (site, step) = Site::restore(image, config(), self.now());
+            let (site, step) = Site::restore(image, self.config(), self.now());
             self.site = Some(site);
             self.commit(step);
         }
@@ -137,7 +142,12 @@ impl World {
                 loads.push(query);
                 continue;
             }
-            self.transcript.push(format!("    > {}", show::command(&command)));
+            let at_s = self.now().wall.known_s();
+            let shown = match &mut self.spoken {
+                Some(spoken) => spoken.shown(&command, at_s),
+                None => show::command(&command),
+            };
+            self.transcript.push(format!("    > {shown}"));
             self.note(command);
         }
         for query in loads {
@@ -155,8 +165,9 @@ impl World {
         match command {
             Command::Uplink { message, .. } => {
                 if let UplinkMessage::Transaction { payload } = &message.message {
-                    let order = wire::TransactionReq::decode(payload.clone()).expect("decodes");
-                    let first = self.copies.entry(order.record_id).or_insert(payload.clone());
+                    // The order's id comes first, in either revision.
+                    let record = payload.slice(..payload.len().min(34));
+                    let first = self.copies.entry(record).or_insert(payload.clone());
                     assert_eq!(first, payload, "every copy of an order carries the same payload");
                 }
                 self.asked.push((message.sequence, message.message));
@@ -231,9 +242,36 @@ impl World {
             ["alarms"] => self.alarms(),
             ["orders"] => self.orders(),
             ["retry", "newest"] => self.retry(),
+            [who @ ("pile" | "cloud"), "speaks", revision] => self.speaks(who, revision),
+            [who @ ("pile" | "cloud"), says @ ("says" | "answers"), message] => {
+                self.says(who, says, message, &line);
+            }
             ["pile", rest @ ..] => self.pile(rest, &line),
             ["cloud", rest @ ..] => self.cloud(rest, &line),
             other => panic!("not a line of a script: {other:?}"),
+        }
+    }
+
+    /// From here on that one, and what is said to it, goes by bytes.
+    fn speaks(&mut self, who: &str, revision: &str) {
+        let spoken = self.spoken.take().unwrap_or_default();
+        self.spoken = Some(spoken.with(who, revision));
+        (self.site, self.ledger) = (None, None);
+        self.boot();
+        self.transcript.clear();
+    }
+
+    fn says(&mut self, who: &str, says: &str, message: &str, line: &Line<'_>) {
+        let spoken = self.spoken.as_mut().expect("the script says what they speak");
+        let connection = ConnectionId(self.connection);
+        let input = spoken.heard(who, says, message, line, connection);
+        self.step(input);
+    }
+
+    fn config(&self) -> SiteConfig {
+        match &self.spoken {
+            Some(spoken) => config(spoken.pile, spoken.cloud),
+            None => config(Revision::V1_10, Revision::V1_10),
         }
     }
 
@@ -322,8 +360,11 @@ impl World {
     }
 
     fn pile_request(&mut self, words: &[&str], line: &Line<'_>) -> PileEvent {
-        self.sequence += 1;
-        let id = RequestId { connection: ConnectionId(self.connection), sequence: self.sequence };
+        let sequence = line.number("seq").unwrap_or_else(|| {
+            self.sequence += 1;
+            self.sequence
+        });
+        let id = RequestId { connection: ConnectionId(self.connection), sequence };
         let request = match words {
             ["boots"] => PileRequest::Boot {
                 firmware: "1".to_owned(),
@@ -343,6 +384,10 @@ impl World {
                 cleared: false,
                 original: original(51, &wire::WarningReq::default()),
             },
+            ["reports", "firmware"] => PileRequest::Pass(Pass {
+                original: original(7, &wire::FirmwareStatusNotificationReq::default()),
+                address: Address::default(),
+            }),
             other => panic!("piles do not {other:?}"),
         };
         PileEvent::Requested { id, request }
@@ -372,6 +417,8 @@ impl World {
             },
             PileCall::RemoteStop { .. } => PileAnswer::RemoteStop { accepted },
             PileCall::Tariff(_) => PileAnswer::Tariff { accepted },
+            PileCall::Pass(_) if !accepted => PileAnswer::Error(ErrorCode::Generic),
+            PileCall::Pass(passed) => PileAnswer::Other(answer_to(&passed.original)),
         };
         PileEvent::Answered { call, answer }
     }
@@ -403,6 +450,7 @@ impl World {
                     original: original(17, &wire::RemoteStopTransactionReq::default()),
                 },
             ),
+            ["wants", what] => self.cloud_wants(what, line),
             ["tariff"] => self.cloud_request(
                 line,
                 UplinkRequest::Tariff {
@@ -426,6 +474,57 @@ impl World {
             other => self.cloud_answer(other, line),
         };
         self.step(Input::Uplink { uplink: cloud(), event });
+    }
+
+    /// A message that the cloud's bytes are read for, because what they name decides.
+    fn cloud_wants(&mut self, what: &str, line: &Line<'_>) -> UplinkEvent {
+        let named = || line.text("connector").unwrap_or_default().to_owned();
+        let id = line.number("id").unwrap_or(1);
+        let (message_id, payload) = match what {
+            "reservation" => {
+                let reserve =
+                    wire::ReserveNowReq { id, connector_id: named(), ..Default::default() };
+                (wire::MessageId::IdReserveNowReq, reserve.encode_to_vec())
+            }
+            "reset" => {
+                let reset = wire::RemoteControlReq {
+                    function: "Reset".to_owned(),
+                    parameter: "0".to_owned(),
+                };
+                (wire::MessageId::IdRemoteControlReq, reset.encode_to_vec())
+            }
+            "charging" => {
+                let start = wire::RemoteControlReq {
+                    function: "RemoteStart".to_owned(),
+                    parameter: named(),
+                };
+                (wire::MessageId::IdRemoteControlReq, start.encode_to_vec())
+            }
+            "profile" => {
+                let profile = wire::ChargingProfile {
+                    transaction_id: line.text("tx").unwrap_or_default().to_owned(),
+                    ..Default::default()
+                };
+                let profile = wire::SetChargingProfileReq {
+                    charging_profile: Some(profile),
+                    ..Default::default()
+                };
+                (wire::MessageId::IdSetChargingProfileReq, profile.encode_to_vec())
+            }
+            other => panic!("clouds do not want {other}"),
+        };
+        let sequence_id = line.number("seq").unwrap_or_else(|| {
+            self.sequence += 1;
+            self.sequence
+        });
+        let apdu = wire::Apdu {
+            sequence_id,
+            message_id: message_id.into(),
+            payload: payload.into(),
+            ..Default::default()
+        };
+        let settings = self.config().uplinks.remove(0).station;
+        station::decode(Class::Command, &apdu.encode_to_vec(), &settings).expect("decodes")
     }
 
     fn cloud_request(&mut self, line: &Line<'_>, request: UplinkRequest) -> UplinkEvent {
@@ -465,6 +564,7 @@ fn is_kind(kind: &str, message: &UplinkMessage) -> bool {
         "start" => matches!(message, UplinkMessage::Start { .. }),
         "stop" => matches!(message, UplinkMessage::Stop { .. }),
         "order" => matches!(message, UplinkMessage::Transaction { .. }),
+        "message" => matches!(message, UplinkMessage::Passed(_)),
         other => panic!("nothing is asked about {other}"),
     }
 }
@@ -525,8 +625,15 @@ fn answer(message: &UplinkMessage, line: &Line<'_>) -> UplinkAnswer {
                 connector: sitepilot::domain::event::Named::Nothing,
             }
         }
+        UplinkMessage::Passed(passed) => UplinkAnswer::Other(answer_to(&passed.original)),
         other => panic!("{other:?} has no answer here"),
     }
+}
+
+/// The least answer to a message.
+fn answer_to(request: &Original) -> Original {
+    let code = table::answer_to(request.revision, request.code).expect("it has an answer");
+    Original { code, body: Bytes::new(), ..*request }
 }
 
 fn original(code: u8, message: &impl Message) -> Original {
@@ -602,23 +709,23 @@ fn error(line: &Line<'_>) -> ErrorCode {
     }
 }
 
-fn cloud() -> UplinkName {
+pub fn cloud() -> UplinkName {
     UplinkName::new(CLOUD).expect("a name")
 }
 
-fn config() -> SiteConfig {
+pub fn config(of_pile: Revision, of_cloud: Revision) -> SiteConfig {
     let pile = PileCode::new(PILE).expect("a code");
     let connectors: Vec<ConnectorNo> = [11, 12].into_iter().filter_map(ConnectorNo::new).collect();
     let places = (1..).zip(&connectors).map(|(plug, no)| (*no, (pile, plug))).collect();
     let station = station::Settings {
-        revision: Revision::V1_10,
+        revision: of_cloud,
         part_number: "SITEPILOT-1".to_owned(),
         serial: "SP-1".to_owned(),
         vendor: "ACME".to_owned(),
         connectors: places,
     };
     SiteConfig {
-        piles: [(pile, PileConfig { revision: Revision::V1_10, connectors })].into(),
+        piles: [(pile, PileConfig { revision: of_pile, connectors })].into(),
         uplinks: vec![UplinkConfig {
             name: cloud(),
             station,

@@ -304,6 +304,8 @@ pub struct Raw<S = TcpStream> {
 impl Raw {
     pub fn dial(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        // Small packets one after the other would wait for each other's acknowledgement.
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(GUARD)).unwrap();
         stream.set_write_timeout(Some(GUARD)).unwrap();
         Self::over(stream)

@@ -1,11 +1,12 @@
 //! What the backend answers to what.
 
-use prost::Message;
-
 use super::{Account, Backend, BackendNews, Kind, books::Report, outgoing, topic_down};
 use crate::{
     domain::time::Now,
-    peers::apdu::{self, Code, Opened, wire},
+    peers::{
+        apdu::{self, Code, Opened, wire},
+        body::Body,
+    },
 };
 
 /// Status of a registration with a wrong code.
@@ -26,44 +27,59 @@ struct Asker<'a> {
 impl Backend {
     pub(super) fn answer(&mut self, class: &str, device: &str, opened: &Opened, now: Now) {
         let asker = Asker { class, device, sequence: opened.sequence, now };
-        if self.try_answer(&asker, opened).is_err() {
+        let answered = match opened.code {
+            Code::IdDeviceRegistrationReq
+            | Code::IdBootNotificationReq
+            | Code::IdHeartbeatReq
+            | Code::IdSetTariffReq => self.take_station(&asker, opened),
+            Code::IdAuthorizeReq
+            | Code::IdStartTransactionReq
+            | Code::IdStopTransactionReq
+            | Code::IdTransactionReq
+            | Code::IdChargingInfoReq => self.take_order(&asker, opened),
+            _ => self.take_notice(&asker, opened),
+        };
+        if answered.is_none() {
             self.object(class, device, wire::ErrorCode::EcProtocolError, opened.sequence, now);
         }
     }
 
-    fn try_answer(&mut self, asker: &Asker<'_>, opened: &Opened) -> Result<(), prost::DecodeError> {
-        let payload = opened.payload.clone();
+    /// What a station says of itself; `None` if the message is not what its code says.
+    fn take_station(&mut self, asker: &Asker<'_>, opened: &Opened) -> Option<()> {
         match opened.code {
-            Code::IdDeviceRegistrationReq => {
-                self.register(asker, &wire::DeviceRegistrationReq::decode(payload)?);
-            }
-            Code::IdBootNotificationReq => {
-                wire::BootNotificationReq::decode(payload)?;
-                self.boot(asker);
-            }
+            Code::IdDeviceRegistrationReq => self.register(asker, &opened.body()?),
+            Code::IdBootNotificationReq => self.boot(asker, &opened.body()?),
             Code::IdHeartbeatReq => {
-                let connector_id = wire::HeartbeatReq::decode(payload)?.connector_id;
+                let wire::HeartbeatReq { connector_id, .. } = opened.body()?;
                 self.reply(asker, Code::IdHeartbeatConf, &wire::HeartbeatResp { connector_id });
             }
-            Code::IdSetTariffReq => self.give_tariff(asker),
-            Code::IdAuthorizeReq => {
-                self.authorize(asker, wire::AuthorizeReq::decode(payload)?);
-            }
-            Code::IdStartTransactionReq => {
-                self.start(asker, &wire::StartTransactionReq::decode(payload)?);
-            }
-            Code::IdStopTransactionReq => {
-                self.stop(asker, &wire::StopTransactionReq::decode(payload)?);
-            }
-            Code::IdTransactionReq => {
-                self.transaction(asker, &wire::TransactionReq::decode(payload)?);
-            }
-            Code::IdChargingInfoReq => {
-                let info = wire::ChargingInfoReq::decode(payload)?;
+            // Asks for the tariff, whatever it carries.
+            _ => self.give_tariff(asker),
+        }
+        Some(())
+    }
+
+    /// What it says of cards and orders; `None` as above.
+    fn take_order(&mut self, asker: &Asker<'_>, opened: &Opened) -> Option<()> {
+        match opened.code {
+            Code::IdAuthorizeReq => self.authorize(asker, opened.body()?),
+            Code::IdStartTransactionReq => self.start(asker, opened.body()?),
+            Code::IdStopTransactionReq => self.stop(asker, opened.body()?),
+            Code::IdTransactionReq => self.transaction(asker, opened.body()?),
+            _ => {
+                let info: wire::ChargingInfoReq = opened.body()?;
                 self.books.info(asker.device, &info.record_id);
             }
+        }
+        Some(())
+    }
+
+    /// What else it tells; `None` as above.
+    fn take_notice(&mut self, asker: &Asker<'_>, opened: &Opened) -> Option<()> {
+        let device = asker.device.to_owned();
+        match opened.code {
             Code::IdTelemetryReq => {
-                wire::TelemetryReq::decode(payload)?;
+                opened.body::<wire::TelemetryReq>()?;
                 self.telemetry += 1;
             }
             Code::IdStatusNotificationReq => {
@@ -71,21 +87,27 @@ impl Backend {
                 self.reply(asker, Code::IdStatusNotificationConf, &conf);
             }
             Code::IdWarningReq => {
-                let warning = wire::WarningReq::decode(payload)?;
+                let warning: wire::WarningReq = opened.body()?;
                 let conf = wire::WarningConf { code: warning.code, clean: warning.clean };
-                let device = asker.device.to_owned();
                 self.tell(BackendNews::Warned { device, code: warning.code });
                 self.reply(asker, Code::IdWarningConf, &conf);
             }
-            _ => self.object(
-                asker.class,
-                asker.device,
-                wire::ErrorCode::EcNotSupported,
-                asker.sequence,
-                asker.now,
-            ),
+            Code::IdFirmwareStatusNotificationReq => {
+                let wire::FirmwareStatusNotificationReq { status, .. } = opened.body()?;
+                self.tell(BackendNews::Updating { device, status });
+                let conf = wire::FirmwareStatusNotificationConf::default();
+                self.reply(asker, Code::IdFirmwareStatusNotificationConf, &conf);
+            }
+            Code::IdDiagnosticsStatusNotificationReq => {
+                let wire::DiagnosticsStatusNotificationReq { status } = opened.body()?;
+                self.tell(BackendNews::Uploading { device, status });
+            }
+            _ => {
+                let error = wire::ErrorCode::EcNotSupported;
+                self.object(asker.class, &device, error, asker.sequence, asker.now);
+            }
         }
-        Ok(())
+        Some(())
     }
 
     /// Sends `MessageError`.
@@ -102,13 +124,16 @@ impl Backend {
         self.reply(&asker, Code::IdMessageError, &body);
     }
 
-    fn reply<M: Message>(&mut self, to: &Asker<'_>, code: Code, body: &M) {
+    /// Says nothing where its revision has no such answer.
+    fn reply<M: Body>(&mut self, to: &Asker<'_>, code: Code, body: &M) {
         if self.faults.silent {
             return;
         }
         let astray = if self.faults.wrong_sequence { ASTRAY } else { 0 };
-        let payload = apdu::seal(code, to.sequence + astray, to.now, body);
-        self.dispatch(outgoing(topic_down(to.class, to.device), payload), to.now);
+        let sequence = to.sequence + astray;
+        if let Some(payload) = apdu::seal(self.config.revision, code, sequence, to.now, body) {
+            self.dispatch(outgoing(topic_down(to.class, to.device), payload), to.now);
+        }
     }
 
     fn register(&mut self, asker: &Asker<'_>, request: &wire::DeviceRegistrationReq) {
@@ -138,7 +163,7 @@ impl Backend {
         Account { device: format!("SIMDEV{number:010}"), password }
     }
 
-    fn boot(&mut self, asker: &Asker<'_>) {
+    fn boot(&mut self, asker: &Asker<'_>, request: &wire::BootNotificationReq) {
         let status = self.faults.boot_status;
         let conf = wire::BootNotificationConf {
             current_time: asker.now.wall.unix_s(),
@@ -149,7 +174,11 @@ impl Backend {
         if status == 0 && !self.faults.silent {
             self.booted.insert(asker.device.to_owned());
         }
-        self.tell(BackendNews::Booted { device: asker.device.to_owned(), status });
+        self.tell(BackendNews::Booted {
+            device: asker.device.to_owned(),
+            firmware: request.firmware_version.clone(),
+            status,
+        });
         self.reply(asker, Code::IdBootNotificationConf, &conf);
     }
 
@@ -170,9 +199,9 @@ impl Backend {
         self.reply(asker, Code::IdAuthorizeConf, &conf);
     }
 
-    fn start(&mut self, asker: &Asker<'_>, request: &wire::StartTransactionReq) {
+    fn start(&mut self, asker: &Asker<'_>, request: wire::StartTransactionReq) {
         let fresh = format!("T{:08}", self.transactions + 1);
-        let order = self.books.note(asker.device, &Report::Start(request));
+        let order = self.books.note(asker.device, Report::Start(request.clone()));
         // A repeated start keeps the id it was given; a remote start brings its own.
         if order.transaction_id.is_empty() {
             if request.transaction_id.is_empty() {
@@ -190,14 +219,14 @@ impl Backend {
             id_info: Some(id),
             record_id: self.astray(&request.record_id),
             connector_id: request.connector_id.clone(),
-            ..Default::default()
+            transparent: request.transparent.clone(),
         };
         let record = &request.record_id;
         self.reply_order(asker, record, Kind::Start, Code::IdStartTransactionConf, 0, &conf);
     }
 
-    fn stop(&mut self, asker: &Asker<'_>, request: &wire::StopTransactionReq) {
-        self.books.note(asker.device, &Report::Stop(request));
+    fn stop(&mut self, asker: &Asker<'_>, request: wire::StopTransactionReq) {
+        self.books.note(asker.device, Report::Stop(request.clone()));
         let conf = wire::StopTransactionConf {
             balance: 0,
             total_cost: request.cost.as_ref().map_or(0, |c| c.totalcost),
@@ -209,8 +238,8 @@ impl Backend {
         self.reply_order(asker, record, Kind::Stop, Code::IdStopTransactionConf, 0, &conf);
     }
 
-    fn transaction(&mut self, asker: &Asker<'_>, request: &wire::TransactionReq) {
-        self.books.note(asker.device, &Report::Transaction(request));
+    fn transaction(&mut self, asker: &Asker<'_>, request: wire::TransactionReq) {
+        self.books.note(asker.device, Report::Transaction(request.clone()));
         let status = self.faults.transaction_status;
         let conf = wire::TransactionConf {
             status,
@@ -225,7 +254,7 @@ impl Backend {
         if self.faults.wrong_ids { format!("{id}X") } else { id.to_owned() }
     }
 
-    fn reply_order<M: Message>(
+    fn reply_order<M: Body>(
         &mut self,
         asker: &Asker<'_>,
         record: &str,

@@ -112,6 +112,10 @@ pub struct Booked {
     pub transaction_id: String,
     /// First figures told.
     pub figures: Figures,
+    /// The pile's own mark of it; empty if none was told.
+    pub mark: String,
+    /// The first message of each kind, in the words of 1.10.
+    pub reports: BTreeMap<Kind, Report>,
     /// Copies, as they arrived.
     pub copies: Vec<Copy>,
     /// Charging informations.
@@ -146,13 +150,17 @@ pub struct Books {
 }
 
 /// An order message that arrived.
-pub(super) enum Report<'a> {
-    Start(&'a wire::StartTransactionReq),
-    Stop(&'a wire::StopTransactionReq),
-    Transaction(&'a wire::TransactionReq),
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// An order began.
+    Start(wire::StartTransactionReq),
+    /// It ended.
+    Stop(wire::StopTransactionReq),
+    /// It ended, told as a whole.
+    Transaction(wire::TransactionReq),
 }
 
-impl Report<'_> {
+impl Report {
     fn kind(&self) -> Kind {
         match self {
             Self::Start(_) => Kind::Start,
@@ -174,6 +182,15 @@ impl Report<'_> {
             Self::Start(m) => Figures::of_start(m),
             Self::Stop(m) => Figures::of_stop(m),
             Self::Transaction(m) => Figures::of_transaction(m),
+        }
+    }
+
+    /// The pile's own mark of the order, where it sends one.
+    fn mark(&self) -> &str {
+        match self {
+            Self::Start(m) => &m.transparent,
+            Self::Stop(m) => &m.tac,
+            Self::Transaction(m) => &m.tac,
         }
     }
 
@@ -211,16 +228,20 @@ impl Books {
         self.orders.values().filter(|o| o.is_altered()).map(|o| o.record.clone()).collect()
     }
 
-    /// `recordId`s that stand for an order which another `recordId` stands for as well: the same
-    /// connector with the same start and meter.
+    /// `recordId`s that stand for an order which another `recordId` stands for as well: it has
+    /// the same mark of the pile, or begins at the same time and meter on the same connector.
+    /// The latter says nothing of an order that left the meter where it was.
     #[must_use]
     pub fn doubled(&self) -> Vec<String> {
-        let mut seen = BTreeMap::new();
+        let (mut marks, mut begins) = (BTreeSet::new(), BTreeSet::new());
         let mut doubled = Vec::new();
         for order in self.orders.values().filter(|o| o.is_settled()) {
-            let meter = order.figures.meter_start.map(f64::to_bits);
-            let key = (&order.evse, &order.connector, order.figures.start_s, meter);
-            if order.figures.start_s.is_some() && seen.insert(key, &order.record).is_some() {
+            let Figures { start_s, meter_start, .. } = order.figures;
+            let begin = (&order.evse, &order.connector, start_s, meter_start.map(f64::to_bits));
+            let has_moved = start_s.is_some() && order.figures.energy().is_some_and(|e| e > 0.0);
+            let is_marked_again = !order.mark.is_empty() && !marks.insert(&order.mark);
+            let begins_again = has_moved && !begins.insert(begin);
+            if is_marked_again || begins_again {
                 doubled.push(order.record.clone());
             }
         }
@@ -228,12 +249,17 @@ impl Books {
     }
 
     /// Notes a copy; the caller says later with [`Books::confirm`] that it was answered.
-    pub(super) fn note(&mut self, device: &str, report: &Report<'_>) -> &mut Booked {
+    pub(super) fn note(&mut self, device: &str, report: Report) -> &mut Booked {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let (record, transaction_id, evse, connector) = report.ids();
         let order = self.entry(device, record);
-        for (kept, told) in [(&mut order.evse, evse), (&mut order.connector, connector)] {
+        let told = [
+            (&mut order.evse, evse),
+            (&mut order.connector, connector),
+            (&mut order.mark, report.mark()),
+        ];
+        for (kept, told) in told {
             if kept.is_empty() {
                 told.clone_into(kept);
             }
@@ -250,6 +276,7 @@ impl Books {
                 confirmed: false,
             });
         }
+        order.reports.entry(report.kind()).or_insert(report);
         order
     }
 

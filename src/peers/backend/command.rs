@@ -1,11 +1,12 @@
 //! What the backend asks of a device, and the answers.
 
-use prost::Message;
-
 use super::{Backend, BackendNews, Effect, OPEN_MAX, outgoing, topic_down};
 use crate::{
     domain::time::Now,
-    peers::apdu::{self, Code, Opened, wire},
+    peers::{
+        apdu::{self, Code, Opened, wire},
+        body::Body,
+    },
 };
 
 /// Which orders [`Backend::get_transactions`] asks for.
@@ -96,51 +97,103 @@ impl Backend {
         any
     }
 
-    fn command<M: Message>(&mut self, device: &str, code: Code, body: &M, now: Now) -> u64 {
+    /// Asks for settings, all if `key` is empty; the sequence id of the command.
+    pub fn get_setting(&mut self, device: &str, key: &str, now: Now) -> u64 {
+        let key = wire::KeyValue { key: key.to_owned(), ..Default::default() };
+        let keys = if key.key.is_empty() { Vec::new() } else { vec![key] };
+        self.command(device, Code::IdGetConfigurationReq, &wire::GetConfigurationReq { keys }, now)
+    }
+
+    /// Changes a setting; the sequence id of the command.
+    pub fn change_setting(&mut self, device: &str, key: &str, value: &str, now: Now) -> u64 {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        let configuration_key = vec![wire::KeyValue { key, value, readonly: false }];
+        let body = wire::ChangeConfigurationReq { configuration_key };
+        self.command(device, Code::IdChangeConfigurationReq, &body, now)
+    }
+
+    /// Does something to a pile, such as `Reset`; the sequence id of the command.
+    pub fn control(&mut self, device: &str, function: &str, parameter: &str, now: Now) -> u64 {
+        let (function, parameter) = (function.to_owned(), parameter.to_owned());
+        let body = wire::RemoteControlReq { function, parameter };
+        self.command(device, Code::IdRemoteControlReq, &body, now)
+    }
+
+    /// Asks for a log to be uploaded; the sequence id of the command.
+    pub fn get_log(&mut self, device: &str, url: &str, now: Now) -> u64 {
+        let body = wire::GetDiagnosticsReq { url: url.to_owned(), ..Default::default() };
+        self.command(device, Code::IdGetDiagnosticsReq, &body, now)
+    }
+
+    /// Has a program loaded and started; the sequence id of the command.
+    pub fn update_firmware(&mut self, device: &str, url: &str, now: Now) -> u64 {
+        let request_id = self.sequence.try_into().unwrap_or(0);
+        let url = url.to_owned();
+        let body = wire::UpdateFirmwareReq { url, request_id, ..Default::default() };
+        self.command(device, Code::IdUpdateFirmwareReq, &body, now)
+    }
+
+    fn command<M: Body>(&mut self, device: &str, code: Code, body: &M, now: Now) -> u64 {
         self.sequence += 1;
-        let payload = apdu::seal(code, self.sequence, now, body);
+        let revision = self.config.revision;
+        let payload = apdu::seal(revision, code, self.sequence, now, body)
+            .expect("both revisions have every command of this backend");
         let message = outgoing(topic_down("C", device), payload);
         self.last_command = Some(message.clone());
-        if self.open.len() >= OPEN_MAX {
-            self.open.pop_first();
+        if apdu::is_answered(revision, code) {
+            if self.open.len() >= OPEN_MAX {
+                self.open.pop_first();
+            }
+            self.open.insert(self.sequence, code);
         }
-        self.open.insert(self.sequence, code);
         let copies = if self.faults.duplicate_commands { 2 } else { 1 };
         self.effects.extend(std::iter::repeat_n(Effect::Publish(message), copies));
         self.sequence
     }
 
     /// Takes an answer to a command.
-    pub(super) fn hear(&mut self, topic: &str, opened: &Opened) {
+    pub(super) fn hear(&mut self, topic: &str, device: &str, opened: &Opened) {
         let Some(code) = self.open.remove(&opened.sequence) else {
             return self.tell(BackendNews::Odd { topic: topic.to_owned() });
         };
-        let status = status(opened);
+        let status = self.heed(device, opened);
         self.tell(BackendNews::CommandAnswered {
             sequence: opened.sequence,
             code: code.into(),
             status: status.unwrap_or(-1),
         });
     }
-}
 
-/// What an answer says; `None` for `MessageError` and what does not decode.
-fn status(opened: &Opened) -> Option<i32> {
-    let payload = opened.payload.clone();
-    match opened.code {
-        Code::IdRemoteStartTransactionConf => {
-            wire::RemoteStartTransactionConf::decode(payload).ok().map(|c| c.status)
-        }
-        Code::IdRemoteStopTransactionConf => {
-            wire::RemoteStopTransactionConf::decode(payload).ok().map(|c| c.status)
-        }
-        Code::IdGetTransactionsConf => {
-            wire::GetTransactionsConf::decode(payload).ok().map(|c| c.total_count)
-        }
-        Code::IdTriggerMessageConf => {
-            wire::TriggerMessageConf::decode(payload).ok().map(|c| c.status)
-        }
-        Code::IdSetTariffConf => wire::SetTariffConf::decode(payload).ok().map(|c| c.status),
-        _ => None,
+    /// What an answer says; `None` for `MessageError` and what is not what its code says.
+    fn heed(&mut self, device: &str, opened: &Opened) -> Option<i32> {
+        let device = device.to_owned();
+        Some(match opened.code {
+            Code::IdRemoteStartTransactionConf => {
+                opened.body::<wire::RemoteStartTransactionConf>()?.status
+            }
+            Code::IdRemoteStopTransactionConf => {
+                opened.body::<wire::RemoteStopTransactionConf>()?.status
+            }
+            Code::IdGetTransactionsConf => opened.body::<wire::GetTransactionsConf>()?.total_count,
+            Code::IdTriggerMessageConf => opened.body::<wire::TriggerMessageConf>()?.status,
+            Code::IdSetTariffConf => opened.body::<wire::SetTariffConf>()?.status,
+            Code::IdChangeConfigurationConf => {
+                opened.body::<wire::ChangeConfigurationConf>()?.status
+            }
+            Code::IdRemoteControlConf => opened.body::<wire::RemoteControlConf>()?.status,
+            Code::IdUpdateFirmwareConf => opened.body::<wire::UpdateFirmwareConf>()?.status,
+            Code::IdGetConfigurationConf => {
+                let conf: wire::GetConfigurationConf = opened.body()?;
+                let values = conf.values.into_iter().map(|k| (k.key, k.value)).collect();
+                self.tell(BackendNews::Settings { device, values });
+                0
+            }
+            Code::IdGetDiagnosticsConf => {
+                let wire::GetDiagnosticsConf { filename } = opened.body()?;
+                self.tell(BackendNews::Log { device, filename });
+                0
+            }
+            _ => return None,
+        })
     }
 }

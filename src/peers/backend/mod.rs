@@ -1,4 +1,4 @@
-//! A simulated cloud backend of revision 1.10, with books and faults.
+//! A simulated cloud backend of either revision, with books and faults.
 
 mod answer;
 mod books;
@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-pub use books::{Booked, Books, Copy, Figures, Kind};
+pub use books::{Booked, Books, Copy, Figures, Kind, Report};
 pub use command::Span;
 
 use super::{
     Class, Effect, Login, Machine, Outgoing,
     apdu::{self, Code, wire},
 };
-use crate::domain::time::{Mono, Now};
+use crate::domain::{
+    time::{Mono, Now},
+    wire::Revision,
+};
 
 /// Which cards the backend accepts.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +40,8 @@ pub struct BackendConfig {
     pub password: String,
     /// Chance.
     pub seed: u64,
+    /// The revision it speaks.
+    pub revision: Revision,
     /// Code a registration must bring.
     pub registration_code: String,
     /// Heartbeat interval it gives.
@@ -48,7 +53,7 @@ pub struct BackendConfig {
 }
 
 impl BackendConfig {
-    /// A backend that accepts every card and has the worked tariff of the protocol.
+    /// A backend of 1.10 that accepts every card and has the worked tariff of the protocol.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -56,6 +61,7 @@ impl BackendConfig {
             username: "backend".to_owned(),
             password: "backend".to_owned(),
             seed,
+            revision: Revision::V1_10,
             registration_code: "SIMCODE".to_owned(),
             interval_s: 30,
             tariff: example_tariff(),
@@ -137,6 +143,8 @@ pub enum BackendNews {
     Booted {
         /// Device.
         device: String,
+        /// Version of its program.
+        firmware: String,
         /// Status given.
         status: i32,
     },
@@ -156,6 +164,34 @@ pub enum BackendNews {
         /// Code of the command.
         code: i32,
         /// Status, count, or -1 for `MessageError`.
+        status: i32,
+    },
+    /// Settings were told.
+    Settings {
+        /// Device.
+        device: String,
+        /// Keys and values.
+        values: Vec<(String, String)>,
+    },
+    /// A log will be uploaded, or is.
+    Log {
+        /// Device.
+        device: String,
+        /// Its name.
+        filename: String,
+    },
+    /// An upload has come so far.
+    Uploading {
+        /// Device.
+        device: String,
+        /// `DiagnosticsStatus` on the wire.
+        status: i32,
+    },
+    /// An update has come so far.
+    Updating {
+        /// Device.
+        device: String,
+        /// `FirmwareStatus` of 1.10.
         status: i32,
     },
     /// A warning was reported.
@@ -314,12 +350,12 @@ impl Machine for Backend {
             return self.tell(BackendNews::Odd { topic: topic.to_owned() });
         };
         let from = from.split('/').next().unwrap_or_default().to_owned();
-        let Some(opened) = apdu::open(payload) else {
+        let Some(opened) = apdu::open(self.config.revision, payload) else {
             self.tell(BackendNews::Odd { topic: topic.to_owned() });
             return self.object(class, &from, wire::ErrorCode::EcProtocolError, 0, now);
         };
-        if apdu::is_answer(opened.code) {
-            self.hear(topic, &opened);
+        if opened.is_answer() {
+            self.hear(topic, &from, &opened);
         } else {
             self.answer(class, &from, &opened, now);
         }

@@ -120,18 +120,7 @@ impl Pile {
 
     /// The power fails: running orders end, the connection drops, the pile is dark for so long.
     pub fn power_cut(&mut self, off_ms: u64, memory: Memory, now: Now) {
-        self.off_until = Some(now.mono.plus_ms(off_ms));
-        self.phase = Phase::Down;
-        for connector in 1..=self.config.connectors {
-            self.finish(connector, wire::StopReason::SrPowerLoss, now);
-            if let Some(plug) = self.plug_mut(connector) {
-                *plug = Plug::Idle;
-            }
-        }
-        self.open.clear();
-        self.tariff = None;
-        self.heartbeat_at = None;
-        self.telemetry_at = None;
+        self.go_dark(off_ms, wire::StopReason::SrPowerLoss, now);
         if memory == Memory::Lost {
             let lost = std::mem::take(&mut self.store);
             for order in lost.iter().filter(|o| o.phase != OrderPhase::Answered) {
@@ -140,6 +129,23 @@ impl Pile {
             }
             self.store = Store::default();
         }
+    }
+
+    /// Ends running orders for this reason, drops the connection and is dark for so long.
+    pub(super) fn go_dark(&mut self, off_ms: u64, reason: wire::StopReason, now: Now) {
+        self.off_until = Some(now.mono.plus_ms(off_ms));
+        self.phase = Phase::Down;
+        for connector in 1..=self.config.connectors {
+            self.finish(connector, reason, now);
+            if let Some(plug) = self.plug_mut(connector) {
+                *plug = Plug::Idle;
+            }
+        }
+        self.open.clear();
+        self.tariff = None;
+        self.heartbeat_at = None;
+        self.telemetry_at = None;
+        self.reset_at = None;
         self.effects.push_back(Effect::Cut { away_ms: off_ms });
     }
 
@@ -272,6 +278,7 @@ impl Pile {
             transaction_id: intent.transaction_id,
             meter_start: self.connectors[at].meter,
             offline: !self.is_ready(),
+            mark: format!("{:016X}", self.rng.u64(..)),
         };
         let order = Order::begin(beginning, self.tariff.as_ref().map_or(0, |t| t.tariffid), now);
         let (record, started_s) = (order.record, order.started_s);

@@ -1,23 +1,28 @@
-//! A simulated pile of revision 1.10.
+//! A simulated pile of either revision.
 //!
 //! From the pile's point of view the site controller is the backend. Its wall clock is the one it
 //! is given; `speed` multiplies the power and not the clock.
 
 mod charge;
+mod operate;
 mod order;
+mod report;
 mod serve;
 mod talk;
 
 use std::collections::{BTreeMap, VecDeque};
 
 pub use order::{Order, OrderPhase, Store};
+pub use report::Reports;
 
 use super::{Class, Effect, Login, Machine, apdu::wire};
 use crate::domain::{
     quantity::{Energy, Money},
     time::{Mono, Now},
+    wire::Revision,
 };
 use charge::Connector;
+use operate::Firmware;
 use talk::Open;
 
 /// How often a pile does what.
@@ -88,6 +93,8 @@ pub struct PileConfig {
     pub connectors: u16,
     /// Chance.
     pub seed: u64,
+    /// The revision it speaks.
+    pub revision: Revision,
     /// Multiplies the power.
     pub speed: u32,
     /// Site's local time.
@@ -99,7 +106,7 @@ pub struct PileConfig {
 }
 
 impl PileConfig {
-    /// A registered pile with two connectors.
+    /// A registered pile of 1.10 with two connectors.
     #[must_use]
     pub fn new(code: &str, serial: &str, password: &str, seed: u64) -> Self {
         Self {
@@ -111,6 +118,7 @@ impl PileConfig {
             registration: None,
             connectors: 2,
             seed,
+            revision: Revision::V1_10,
             speed: 1,
             utc_offset_minutes: 480,
             timing: Timing::default(),
@@ -287,6 +295,8 @@ pub struct Pile {
     heartbeat_ms: u64,
     heartbeat_at: Option<Mono>,
     telemetry_at: Option<Mono>,
+    firmware: Firmware,
+    reset_at: Option<Mono>,
     effects: VecDeque<Effect>,
     news: VecDeque<PileNews>,
 }
@@ -310,6 +320,8 @@ impl Pile {
             heartbeat_ms: 60_000,
             heartbeat_at: None,
             telemetry_at: None,
+            firmware: Firmware::default(),
+            reset_at: None,
             effects: VecDeque::new(),
             news: VecDeque::new(),
             rng,
@@ -327,6 +339,13 @@ impl Pile {
     #[must_use]
     pub fn code(&self) -> &str {
         &self.config.code
+    }
+
+    /// Code, user and password it logs in with; `None` before registration.
+    #[must_use]
+    pub fn account(&self) -> Option<(&str, &str, &str)> {
+        let PileConfig { code, username, password, .. } = &self.config;
+        (!code.is_empty()).then_some((code, username, password))
     }
 
     /// Whether its boot was accepted on this connection.
@@ -425,6 +444,9 @@ impl Machine for Pile {
             return;
         }
         self.off_until = None;
+        if self.reset_at.is_some_and(|at| at <= now.mono) {
+            return self.reset(now);
+        }
         self.resend(now);
         self.charge_on(now);
         self.beat(now);
@@ -437,7 +459,8 @@ impl Machine for Pile {
         }
         let open = self.open.values().map(|o| o.due);
         let connectors = self.connectors.iter().filter_map(|c| c.deadline(self.is_ready()));
-        open.chain(connectors).chain(self.heartbeat_at).chain(self.telemetry_at).min()
+        let beats = [self.heartbeat_at, self.telemetry_at, self.reset_at];
+        open.chain(connectors).chain(beats.into_iter().flatten()).min()
     }
 
     fn take_effect(&mut self) -> Option<Effect> {

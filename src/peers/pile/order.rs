@@ -68,6 +68,8 @@ pub struct Order {
     pub announced: bool,
     /// Whether it began without the controller.
     pub offline: bool,
+    /// The pile's own mark of it, like no other order's; goes all the way to the cloud.
+    pub mark: String,
     tariff_id: u64,
     bands: Vec<Band>,
     metered: Mono,
@@ -85,6 +87,7 @@ pub(super) struct Beginning {
     pub transaction_id: String,
     pub meter_start: Energy,
     pub offline: bool,
+    pub mark: String,
 }
 
 impl Order {
@@ -102,6 +105,7 @@ impl Order {
             phase: OrderPhase::Charging,
             announced: false,
             offline: b.offline,
+            mark: b.mark,
             tariff_id,
             bands: Vec::new(),
             metered: now.mono,
@@ -131,6 +135,11 @@ impl Order {
         if let Some(wh) = self.intervals.last_mut() {
             *wh += milli_wh / 1000;
         }
+    }
+
+    /// The tariff it began under.
+    pub(super) fn tariff_id(&self) -> u64 {
+        self.tariff_id
     }
 
     /// Energy so far, whole 10 Wh.

@@ -1,6 +1,4 @@
-//! What the controller asks of the pile, and the bodies of what the pile reports.
-
-use prost::Message;
+//! What the controller asks of the pile.
 
 use super::{Order, OrderPhase, Pile, PileNews, charge::Intent, talk::About};
 use crate::{
@@ -8,11 +6,12 @@ use crate::{
     peers::{
         Class,
         apdu::{self, Code, Opened, wire},
+        body::Body,
     },
 };
 
 /// Status of a Conf that says no.
-const NO: i32 = 1;
+pub(super) const NO: i32 = 1;
 
 impl Pile {
     /// Answers a request, or says why not.
@@ -43,12 +42,15 @@ impl Pile {
             Code::IdRemoteStopTransactionReq => self.remote_stop(opened, now),
             Code::IdGetTransactionsReq => self.list_orders(opened, now),
             Code::IdTriggerMessageReq => self.trigger(opened, now),
-            _ => Err(wire::ErrorCode::EcNotSupported),
+            _ => self.operate(opened, now),
         }
     }
 
-    fn reply<M: Message>(&mut self, code: Code, to: &Opened, body: &M, now: Now) {
-        self.publish(Class::Command, apdu::seal(code, to.sequence, now, body));
+    /// Says nothing where the revision has no such answer.
+    pub(super) fn reply<M: Body>(&mut self, code: Code, to: &Opened, body: &M, now: Now) {
+        if let Some(apdu) = apdu::seal(self.config.revision, code, to.sequence, now, body) {
+            self.publish(Class::Command, apdu);
+        }
     }
 
     fn remote_start(&mut self, opened: &Opened, now: Now) -> Result<bool, wire::ErrorCode> {
@@ -138,61 +140,9 @@ impl Pile {
         }
         Ok(known)
     }
-
-    pub(super) fn start_request(&self, order: &Order) -> wire::StartTransactionReq {
-        wire::StartTransactionReq {
-            record_id: order.record.to_string(),
-            evse_id: self.config.code.clone(),
-            connector_id: order.connector.to_string(),
-            id_data: Some(order.id_token()),
-            mode: order.mode.into(),
-            meter_start: order.wire_start(),
-            timestamp: order.started_s,
-            transaction_id: order.transaction_id.clone(),
-            offline: order.offline,
-            connector_charging_state: wire::ChargerStatus::ChsCharging.into(),
-            ..Default::default()
-        }
-    }
-
-    pub(super) fn stop_request(&self, order: &Order) -> wire::StopTransactionReq {
-        wire::StopTransactionReq {
-            record_id: order.record.to_string(),
-            transaction_id: order.transaction_id.clone(),
-            id_data: Some(order.id_token()),
-            reason: order.reason.into(),
-            meter_stop: order.wire_stop(),
-            timestamp: order.stopped_s,
-            cost: Some(order.bill()),
-            evse_id: self.config.code.clone(),
-            elec_data: order.elec_data(),
-            connector_id: order.connector.to_string(),
-            ..Default::default()
-        }
-    }
-
-    pub(super) fn transaction_request(&self, order: &Order) -> wire::TransactionReq {
-        wire::TransactionReq {
-            record_id: order.record.to_string(),
-            transaction_id: order.transaction_id.clone(),
-            connector_id: order.connector.to_string(),
-            id_data: Some(order.id_token()),
-            mode: order.mode.into(),
-            meter_start: order.wire_start(),
-            meter_stop: order.wire_stop(),
-            time_start: order.started_s,
-            time_stop: order.stopped_s,
-            reason: order.reason.into(),
-            cost: Some(order.bill()),
-            elec_data: order.elec_data(),
-            charge_start_time: order.started_s,
-            charge_stop_time: order.stopped_s,
-            evse_id: self.config.code.clone(),
-            ..Default::default()
-        }
-    }
 }
 
-fn body<M: Message + Default>(opened: &Opened) -> Result<M, wire::ErrorCode> {
-    M::decode(opened.payload.clone()).map_err(|_| wire::ErrorCode::EcProtocolError)
+/// The message inside, or why there is none.
+pub(super) fn body<M: Body>(opened: &Opened) -> Result<M, wire::ErrorCode> {
+    opened.body().ok_or(wire::ErrorCode::EcProtocolError)
 }

@@ -1,7 +1,6 @@
 //! What the pile asks, sends again, and hears in answer.
 
 use bytes::Bytes;
-use prost::Message;
 
 use super::{
     AnsweredBy, AnsweredOrder, Order, OrderPhase, Phase, Pile, PileNews, charge::Authorization,
@@ -10,7 +9,8 @@ use crate::{
     domain::time::{Mono, Now},
     peers::{
         Class, Effect, Machine, Outgoing,
-        apdu::{self, Code, wire},
+        apdu::{self, Code, Opened, wire},
+        body::Body,
     },
 };
 
@@ -49,7 +49,7 @@ impl Pile {
             registration_code: registration.code.clone(),
             connector_number: ports(),
             connector_type: vec![0; usize::from(self.config.connectors)],
-            firmware_version: "1.0.0".to_owned(),
+            firmware_version: self.firmware.to_string(),
             ..Default::default()
         };
         self.ask(Code::IdDeviceRegistrationReq, About::Pile, &body, now);
@@ -60,8 +60,8 @@ impl Pile {
             part_number: self.config.part_number.clone(),
             serial_number: self.config.serial.clone(),
             vendor_id: "SIM".to_owned(),
-            firmware_version: "1.0.0".to_owned(),
-            protocol_version: "1.10.47".to_owned(),
+            firmware_version: self.firmware.to_string(),
+            protocol_version: self.config.revision.name().to_owned(),
             connector_number: i32::from(self.config.connectors),
             device_code: self.config.code.clone(),
             ..Default::default()
@@ -69,19 +69,26 @@ impl Pile {
         self.ask(Code::IdBootNotificationReq, About::Pile, &body, now);
     }
 
-    /// Sends a request that is repeated until it is answered.
-    pub(super) fn ask<M: Message>(&mut self, code: Code, about: About, body: &M, now: Now) {
+    /// Sends a request that is repeated until it is answered, if its revision answers it at all.
+    pub(super) fn ask<M: Body>(&mut self, code: Code, about: About, body: &M, now: Now) {
+        if !apdu::is_answered(self.config.revision, code) {
+            return self.say(Class::Command, code, body, now);
+        }
         let sequence = self.next_sequence();
-        let apdu = apdu::seal(code, sequence, now, body);
+        let Some(apdu) = apdu::seal(self.config.revision, code, sequence, now, body) else {
+            return;
+        };
         let due = now.mono.plus_ms(self.patience_ms(code));
         self.open.insert(sequence, Open { code, about, due, tries: 1, apdu: apdu.clone() });
         self.publish(Class::Command, apdu);
     }
 
     /// Sends what is not answered, or whose answer changes nothing.
-    pub(super) fn say<M: Message>(&mut self, class: Class, code: Code, body: &M, now: Now) {
+    pub(super) fn say<M: Body>(&mut self, class: Class, code: Code, body: &M, now: Now) {
         let sequence = self.next_sequence();
-        self.publish(class, apdu::seal(code, sequence, now, body));
+        if let Some(apdu) = apdu::seal(self.config.revision, code, sequence, now, body) {
+            self.publish(class, apdu);
+        }
     }
 
     pub(super) fn publish(&mut self, class: Class, payload: Bytes) {
@@ -157,11 +164,11 @@ impl Pile {
 
     /// Takes whatever came: an answer or a request.
     pub(super) fn hear(&mut self, payload: &[u8], now: Now) {
-        let Some(opened) = apdu::open(payload) else {
+        let Some(opened) = apdu::open(self.config.revision, payload) else {
             self.tell(PileNews::AnswerOdd { code: -1 });
             return;
         };
-        if !apdu::is_answer(opened.code) {
+        if !opened.is_answer() {
             return self.serve(&opened, now);
         }
         if opened.code == Code::IdHeartbeatConf {
@@ -172,8 +179,8 @@ impl Pile {
             return;
         };
         if opened.code == Code::IdMessageError {
-            self.failed(opened.sequence, open, &opened.payload);
-        } else if self.answered(&open, opened.code, &opened.payload, now).is_none() {
+            self.failed(open, &opened);
+        } else if self.answered(&open, &opened, now).is_none() {
             self.tell(PileNews::AnswerOdd { code: opened.code.into() });
             // Asked again when its time comes.
             self.open.insert(opened.sequence, open);
@@ -182,23 +189,23 @@ impl Pile {
     }
 
     /// A failed request stays open and is sent again when its time comes.
-    fn failed(&mut self, sequence: u64, open: Open, payload: &[u8]) {
-        let error = wire::MessageError::decode(payload).map_or(-1, |e| e.error);
+    fn failed(&mut self, open: Open, opened: &Opened) {
+        let error = opened.body().map_or(-1, |e: wire::MessageError| e.error);
         self.tell(PileNews::RequestFailed { code: open.code.into(), error });
-        self.open.insert(sequence, open);
+        self.open.insert(opened.sequence, open);
     }
 
     /// `None` if this cannot be the answer to that request.
-    fn answered(&mut self, open: &Open, code: Code, payload: &[u8], now: Now) -> Option<()> {
-        match (open.code, code, open.about) {
+    fn answered(&mut self, open: &Open, opened: &Opened, now: Now) -> Option<()> {
+        match (open.code, opened.code, open.about) {
             (Code::IdDeviceRegistrationReq, Code::IdDeviceRegistrationConf, _) => {
-                self.registered(wire::DeviceRegistrationConf::decode(payload).ok()?, now);
+                self.registered(opened.body()?, now);
             }
             (Code::IdBootNotificationReq, Code::IdBootNotificationConf, _) => {
-                self.booted(&wire::BootNotificationConf::decode(payload).ok()?, now);
+                self.booted(&opened.body()?, now);
             }
             (Code::IdAuthorizeReq, Code::IdAuthorizeConf, About::Connector(connector)) => {
-                let conf = wire::AuthorizeConf::decode(payload).ok()?;
+                let conf: wire::AuthorizeConf = opened.body()?;
                 let decision = Authorization {
                     status: conf.id_info.map_or(0, |id| id.status),
                     transaction_id: conf.transaction_id,
@@ -206,16 +213,17 @@ impl Pile {
                 self.authorized(connector, Some(decision), now);
             }
             (Code::IdStartTransactionReq, Code::IdStartTransactionConf, About::Order(record)) => {
-                self.announced(record, wire::StartTransactionConf::decode(payload).ok()?, now)?;
+                self.announced(record, opened.body()?, now)?;
             }
             (Code::IdStopTransactionReq, Code::IdStopTransactionConf, About::Order(record)) => {
-                let conf = wire::StopTransactionConf::decode(payload).ok()?;
-                self.stopped(record, &conf)?;
+                self.stopped(record, &opened.body()?)?;
             }
             (Code::IdTransactionReq, Code::IdTransactionConf, about) => {
-                self.taken_over(about, &wire::TransactionConf::decode(payload).ok()?)?;
+                self.taken_over(about, &opened.body()?)?;
             }
-            (Code::IdWarningReq, Code::IdWarningConf, _) => {}
+            (Code::IdWarningReq, Code::IdWarningConf, _)
+            | (Code::IdFirmwareStatusNotificationReq, Code::IdFirmwareStatusNotificationConf, _) => {
+            }
             _ => return None,
         }
         Some(())
@@ -252,8 +260,10 @@ impl Pile {
         self.telemetry_at = Some(now.mono);
         self.tell(PileNews::Booted { interval_s: conf.interval });
         let sequence = self.next_sequence();
-        let empty = apdu::seal_bytes(Code::IdSetTariffReq, sequence, now, Bytes::new());
+        let revision = self.config.revision;
+        let empty = apdu::seal_bytes(revision, Code::IdSetTariffReq, sequence, now, Bytes::new());
         self.publish(Class::Command, empty);
+        self.report_update(now);
     }
 
     fn boot_later(&mut self, now: Now) {

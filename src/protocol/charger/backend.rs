@@ -56,7 +56,7 @@ pub fn encode(
 ) -> Result<Option<(Class, Bytes)>, EncodeError> {
     let sealed = match message {
         ToPile::Answer { id, reply } => {
-            v1_10::to_pile::reply(reply).seal(revision, id.sequence, at_s)?
+            v1_10::to_pile::reply(reply)?.seal(revision, id.sequence, at_s)?
         }
         ToPile::Call { call, request, .. } => {
             let sealed = v1_10::to_pile::call(request)?.seal(revision, call.0, at_s)?;

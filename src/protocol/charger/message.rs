@@ -85,6 +85,11 @@ impl Outgoing {
         Self { code: original.code, content: Content::Kept(original) }
     }
 
+    /// A message made from another's by writing into it.
+    pub fn rewritten(original: &Original, body: Bytes) -> Self {
+        Self { code: original.code, content: Content::Made(body, Some(original.clone())) }
+    }
+
     /// The same, made from another's message: a peer of that one's revision gets also what only
     /// that revision can say.
     pub fn made_from(self, original: &Original) -> Self {

@@ -14,6 +14,7 @@ pub mod readable;
 pub mod registration;
 mod repair;
 pub mod station;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod topic;

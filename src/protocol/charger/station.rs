@@ -6,17 +6,18 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    apdu::Apdu,
+    apdu::{self, Apdu},
     error::{DecodeError, EncodeError},
     message::Opened,
     topic::Class,
     v1_0, v1_10,
+    wire::v1_10::MessageId,
 };
 use crate::domain::{
     event::UplinkEvent,
     id::{ConnectorNo, PileCode},
     order::Order,
-    reply::{ToUplink, UplinkMessage},
+    reply::ToUplink,
     wire::{ErrorCode, Revision},
 };
 
@@ -55,24 +56,18 @@ pub fn encode(
     at_s: Option<i64>,
 ) -> Result<Option<(Class, Bytes)>, EncodeError> {
     let outgoing = v1_10::to_backend::message(&message.message, settings, at_s)?;
-    let sealed = outgoing.seal(settings.revision, message.sequence.0, at_s)?;
-    Ok(sealed.map(|bytes| (class_of(&message.message), bytes)))
+    let Some((code, body)) = outgoing.written_in(settings.revision)? else { return Ok(None) };
+    let bytes = apdu::seal_body(settings.revision, code, message.sequence.0, at_s, body)?;
+    Ok(Some((class_of(code), bytes)))
 }
 
 /// Charging information and measured values may be lost; nothing else may.
-const fn class_of(message: &UplinkMessage) -> Class {
-    match message {
-        UplinkMessage::Progress { .. } | UplinkMessage::Telemetry { .. } => Class::Telemetry,
-        UplinkMessage::Boot
-        | UplinkMessage::Heartbeat
-        | UplinkMessage::TariffRequest
-        | UplinkMessage::Authorize { .. }
-        | UplinkMessage::Start { .. }
-        | UplinkMessage::Stop { .. }
-        | UplinkMessage::Transaction { .. }
-        | UplinkMessage::Warning { .. }
-        | UplinkMessage::Status { .. }
-        | UplinkMessage::Answer(_) => Class::Command,
+fn class_of(code: u8) -> Class {
+    match MessageId::try_from(i32::from(code)) {
+        Ok(
+            MessageId::IdChargingInfoReq | MessageId::IdTelemetryReq | MessageId::IdMeterValuesReq,
+        ) => Class::Telemetry,
+        _ => Class::Command,
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     registration::{self, Registration},
     tls::{self, Tls},
 };
+use crate::broker::{Pace, Rate};
 
 /// What the place is.
 #[derive(Debug, Clone)]
@@ -105,6 +106,8 @@ pub struct Broker {
     pub max_packet_bytes: u32,
     /// Between the TCP connection and its CONNECT.
     pub connect_timeout: Duration,
+    /// What one connection may send.
+    pub pace: Pace,
     /// Who may listen.
     pub observers: Vec<Observer>,
     /// How piles get their accounts; `None`: each has its password in a file.
@@ -131,6 +134,7 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
     let packet_bytes = 1024..=MAX_PACKET_BYTES;
     let max_packet_bytes = section.number_or("max_packet_bytes", packet_bytes, 65_536, faults);
     let connect_timeout_ms = section.number_or("connect_timeout_ms", 100..=60_000, 5000, faults);
+    let pace = pace(&mut section, faults);
     let observers = observer::read_all(&mut section, faults);
     let registration = section.section("registration", faults);
     let registration =
@@ -142,9 +146,20 @@ pub(super) fn broker(mut section: Section<'_>, faults: &mut Faults<'_>) -> Optio
         max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
         max_packet_bytes: u32::try_from(max_packet_bytes).unwrap_or(u32::MAX),
         connect_timeout: Duration::from_millis(connect_timeout_ms),
+        pace,
         observers,
         registration,
     })
+}
+
+/// What one connection may send in the long run. At once it may send ten seconds' packets and
+/// eight seconds' bytes.
+fn pace(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Pace {
+    let packets = section.number_or("max_packets_per_s", 1..=100_000, 200, faults);
+    let kbytes = section.number_or("max_kbytes_per_s", 1..=65_536, 128, faults);
+    let per_second =
+        |number, burst_s| Rate::per_second(u32::try_from(number).unwrap_or(u32::MAX), burst_s);
+    Pace { packets: per_second(packets, 10), bytes: per_second(kbytes * 1024, 8) }
 }
 
 /// Where the broker listens: for plain TCP, for TLS, or both; what is wrong has left a fault.

@@ -88,6 +88,16 @@ fn a_good_config_becomes_domain_values() {
 }
 
 #[test]
+fn a_pile_needs_no_password_where_it_may_register() {
+    let registration = "[broker.registration]\ncode_file = \"DIR/code\"\n\
+        username = \"register\"\npassword_file = \"DIR/cloud\"\n[http]";
+    let text = GOOD.replace("connectors = [3]\npassword_file = \"DIR/pile\"", "connectors = [3]");
+    let config = Desk::new().parse(&text.replace("[http]", registration)).unwrap();
+    assert!(config.piles[0].password.is_some() && config.piles[1].password.is_none());
+    assert!(!config.broker.registration.unwrap().is_open, "closed unless it says otherwise");
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let config = Desk::new().parse(GOOD).unwrap();
     assert_eq!(config.uplinks[0].password.expose(), "secret of this file");
@@ -239,6 +249,20 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[pile]]\ncode = \"3101150012000001\"",
         "[broker.registration]\nopen = \"yes\"\n[[pile]]\ncode = \"3101150012000001\"",
         "broker.registration.open: has the wrong type",
+    ),
+    ("[http]", "[broker.registration]\n[http]", "broker.registration.code_file: is missing"),
+    ("[http]", "[broker.registration]\n[http]", "broker.registration.username: is missing"),
+    ("[http]", "[broker.registration]\n[http]", "broker.registration.password_file: is missing"),
+    (
+        "[http]",
+        "[broker.registration]\nusername = \"3101150012000009\"\n[http]",
+        "broker.registration.username: looks like a pile code: 3101150012000009",
+    ),
+    (
+        "[http]",
+        "[broker.registration]\nusername = \"a\"\n[[broker.observer]]\nusername = \"a\"\n\
+         password_file = \"DIR/pile\"\ntopics = [\"#\"]\n[http]",
+        "broker.registration.username: is the name of an observer too: a",
     ),
     (
         "[[pile]]\ncode = \"3101150012000001\"",

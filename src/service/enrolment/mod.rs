@@ -178,7 +178,12 @@ impl Room {
         if !is_itself(&visitor.client_id, topic_id, application) {
             return Err(Refusal::Identity);
         }
+        let address = visitor.address.ip();
+        if !self.doors.may_try(&terms.username, address) {
+            return Err(Refusal::Later);
+        }
         if !is_same(terms.code.expose().as_bytes(), application.code.as_bytes()) {
+            self.doors.failed(&terms.username, address);
             return Err(Refusal::Code);
         }
         if let Some(given) = self.given_before(visitor, application) {

@@ -78,6 +78,8 @@ pub struct Visitor {
     since: Mono,
     requests: u32,
     wrong_codes: u32,
+    /// Another connection got the account of its serial number.
+    is_superseded: bool,
 }
 
 /// Counted at the reception.
@@ -145,6 +147,7 @@ impl Reception {
                     since: now,
                     requests: 0,
                     wrong_codes: 0,
+                    is_superseded: false,
                 };
                 self.visitors().insert(connection, visitor);
             }
@@ -175,11 +178,15 @@ impl Reception {
         (visitor.requests <= REQUESTS_LIMIT).then(|| visitor.clone())
     }
 
-    /// A connection got an account.
+    /// A connection got an account; others of that serial number have no business here any more.
     pub fn gave(&self, connection: ConnectionId, serial: &str, account: &Registered) {
         self.counters.issued.fetch_add(1, Ordering::Relaxed);
-        if let Some(visitor) = self.visitors().get_mut(&connection) {
-            visitor.given = Some((serial.to_owned(), account.clone()));
+        for (other, visitor) in self.visitors().iter_mut() {
+            if *other == connection {
+                visitor.given = Some((serial.to_owned(), account.clone()));
+            } else if visitor.given.as_ref().is_some_and(|(given, _)| given == serial) {
+                visitor.is_superseded = true;
+            }
         }
     }
 
@@ -195,7 +202,8 @@ impl Reception {
     pub fn unwelcome(&self, now: Mono) -> Vec<String> {
         let visitors = self.visitors();
         let is_unwelcome = |visitor: &&Visitor| {
-            now.since_ms(visitor.since) >= PATIENCE_MS
+            visitor.is_superseded
+                || now.since_ms(visitor.since) >= PATIENCE_MS
                 || visitor.requests > REQUESTS_LIMIT
                 || visitor.wrong_codes >= WRONG_CODES_LIMIT
         };

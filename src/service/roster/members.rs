@@ -97,6 +97,9 @@ pub enum Refusal {
     /// No codes or connector numbers are left.
     #[error("the site has no room for it")]
     NoRoom,
+    /// Too many wrong codes have come from there; this one was not looked at.
+    #[error("too many wrong codes before, try later")]
+    Later,
     /// It cannot be written down now.
     #[error("cannot be kept now")]
     Unkept,
@@ -113,6 +116,7 @@ impl Refusal {
             Self::Unusable => 5,
             Self::NoRoom => 6,
             Self::Unkept => 7,
+            Self::Later => 8,
         }
     }
 }

@@ -43,20 +43,28 @@ impl Roster {
     ///
     /// If the file is damaged, or the two contradict each other.
     pub fn open(config: &Config) -> Result<Self, ConfigError> {
-        let file = file::path(&config.site.data_dir);
-        let contents = file::read(&file).map_err(|fault| ConfigError(vec![fault]))?;
-        let mut members = configured(&config.site.code, &config.piles);
-        let mut faults = Vec::new();
-        for (code, key, text) in merge(&mut members, contents) {
-            let hint = format!("change the config, or take {code} out of this file if it is gone");
-            faults.push(Fault { file: file.clone(), line: None, key, text, hint: Some(hint) });
-        }
-        if !faults.is_empty() {
-            return Err(ConfigError(faults));
-        }
-        // Only admitted piles are given numbers.
-        members.is_unsaved &= config.broker.registration.as_ref().is_some_and(|r| r.is_open);
-        Ok(Self { file, members: Mutex::new(members) })
+        let registration = config.broker.registration.as_ref();
+        let mode = match registration.is_some_and(|registration| registration.is_open) {
+            true => Mode::Open,
+            false => Mode::Closed,
+        };
+        let roster = Self::new(&config.site.data_dir, &config.site.code, &config.piles);
+        roster.remember(mode)
+    }
+
+    /// Adds what the file knows.
+    fn remember(self, mode: Mode) -> Result<Self, ConfigError> {
+        let contents = file::read(&self.file).map_err(|fault| ConfigError(vec![fault]))?;
+        let clashes = merge(&mut self.members(), contents, mode);
+        let faults = clashes.into_iter().map(|(code, text)| Fault {
+            file: self.file.clone(),
+            line: None,
+            key: format!("pile.{code}"),
+            text,
+            hint: Some(format!("change the config, or take {code} out of this file if it is gone")),
+        });
+        let faults: Vec<_> = faults.collect();
+        if faults.is_empty() { Ok(self) } else { Err(ConfigError(faults)) }
     }
 
     /// The piles of a config, as if none had registered.
@@ -210,44 +218,37 @@ fn configured(site: &str, piles: &[Pile]) -> Members {
     }
 }
 
-/// Adds what the file knows to the piles of the config. What contradicts: code, place in the file,
-/// and in words.
-fn merge(members: &mut Members, contents: Contents) -> Vec<(PileCode, String, String)> {
-    let mut faults = Vec::new();
+/// Adds what the file knows to the piles of the config. What contradicts, by code.
+fn merge(members: &mut Members, contents: Contents, mode: Mode) -> Vec<(PileCode, String)> {
+    let mut clashes = Vec::new();
     for (code, registered) in contents.piles {
-        let clash = match registered.admitted.is_some() {
-            true => clash(members, code, &registered),
-            false => None,
-        };
-        match clash {
-            Some(text) => faults.push((code, format!("pile.{code}"), text)),
+        match clash(members, code, &registered) {
+            Some(text) => clashes.push((code, text)),
             None => take_in(members, code, registered),
         }
     }
     let given = members.piles.values().flat_map(|pile| &pile.connectors).map(|no| no.get());
-    let highest = given.max().unwrap_or(0).max(contents.highest);
+    members.highest = given.max().unwrap_or(0).max(contents.highest);
     // Numbers of piles that are taken out of the config later are not given again either.
-    members.is_unsaved = highest > contents.highest;
-    members.highest = highest;
-    faults
+    members.is_unsaved = mode == Mode::Open && members.highest > contents.highest;
+    clashes
 }
 
 /// What an admitted pile has that another pile has too.
 fn clash(members: &Members, code: PileCode, registered: &file::Registered) -> Option<String> {
-    let connectors = registered.admitted.iter().flat_map(|(_, connectors, _)| connectors);
+    let (_, connectors, _) = registered.admitted.as_ref()?;
+    let serial = &registered.serial;
     if let Some(same) = members.piles.get(&code) {
-        let text = format!("is of serial {}, not {}", registered.serial, same.serial);
-        return (same.serial != registered.serial).then_some(text);
+        let is_other = same.serial != *serial;
+        return is_other.then(|| format!("is of serial {serial}, not {}", same.serial));
     }
-    let of_serial = members.piles.iter().find(|(_, pile)| pile.serial == registered.serial);
-    if let Some((other, _)) = of_serial {
-        return Some(format!("has the serial of {other} too: {}", registered.serial));
-    }
-    let mut taken = connectors.filter_map(|no| {
-        let other = members.piles.iter().find(|(_, pile)| pile.connectors.contains(no));
-        other.map(|(other, _)| format!("has a connector of {other} too: {no}"))
-    });
-    taken.next()
+    let mut others = members.piles.iter();
+    others.find_map(|(other, pile)| {
+        let taken = connectors.iter().find(|no| pile.connectors.contains(no));
+        let taken = taken.map(|no| format!("has a connector of {other} too: {no}"));
+        let is_twin = pile.serial == *serial;
+        is_twin.then(|| format!("has the serial of {other} too: {serial}")).or(taken)
+    })
 }
 
 fn take_in(members: &mut Members, code: PileCode, registered: file::Registered) {

@@ -23,6 +23,7 @@ use crate::{
     service::{
         config::{Config, Observer},
         credentials::Credentials,
+        doorkeeper,
         enrolment::{self, Reception, Task},
         expiry,
         gate::{Budget, Gate, GateCounters, Lines},
@@ -123,6 +124,7 @@ impl Running {
         shared.start_gate(&mut rooms, events);
         shared.start_enrolment(&mut rooms, tasks)?;
         shared.start_watchdog(&mut rooms, &probe);
+        shared.start_doorkeeper(&mut rooms);
         shared.start_expiry(&mut rooms);
         rooms.task("doors", async { Ok(doors_task.run().await?) });
         let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
@@ -286,6 +288,14 @@ impl Shared<'_> {
         })
     }
 
+    fn start_doorkeeper(&self, rooms: &mut Rooms) {
+        let (doors, inbox) = (self.doors.clone(), self.inbox.clone());
+        rooms.task("doorkeeper", async move {
+            doorkeeper::watch(doors, inbox).await;
+            Ok(())
+        });
+    }
+
     fn start_watchdog(&self, rooms: &mut Rooms, probe: &Probe) {
         let door = Door::new(self.doors.clone(), probe);
         let (watch, pulse, clock) = (self.watch.clone(), self.pulse.clone(), self.clock.clone());
@@ -382,6 +392,7 @@ fn doors_config(config: &Config, clock: &Arc<Clock>) -> DoorsConfig {
     doors.max_connections = size(broker.max_connections);
     doors.max_packet_bytes = size(broker.max_packet_bytes);
     doors.connect_timeout = broker.connect_timeout;
+    doors.pace = broker.pace;
     doors.shown = Observer::visible().to_vec();
     doors
 }

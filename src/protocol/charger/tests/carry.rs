@@ -37,7 +37,7 @@ struct Message {
 
 impl Lab {
     fn new() -> Self {
-        Self { old: Proto::of(Revision::V1_0), new: Proto::of(Revision::V1_10) }
+        Self { old: Proto::v1_0(), new: Proto::v1_10() }
     }
 
     fn messages(&self) -> Vec<Message> {

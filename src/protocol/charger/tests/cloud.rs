@@ -385,7 +385,9 @@ fn requests_of_the_backend_are_read() {
     let trigger = UplinkRequest::Trigger { what: TriggerKind::Boot, connector: Some(connector()) };
     assert_eq!(request("cloud-trigger"), trigger);
     assert_eq!(request("cloud-clear-cache"), UplinkRequest::ClearCards);
-    assert_eq!(request("cloud-reserve"), UplinkRequest::Unsupported { code: 0x15 });
+    let UplinkRequest::Pass(reserve) = request("cloud-reserve") else { panic!() };
+    assert_eq!(reserve.original, original("cloud-reserve"));
+    assert_eq!(reserve.address.connectors, [connector()].into());
     let card = |text| CardNo::new(text).unwrap();
     let cards = UplinkRequest::Cards {
         code: 0x40,

@@ -4,8 +4,11 @@
 
 mod carry;
 mod cloud;
+mod enrolment;
 mod golden;
+mod passing;
 mod piles;
+#[path = "../../../../tests/support/proto.rs"]
 mod proto;
 mod repair;
 mod shapes;

@@ -1,13 +1,10 @@
 //! The tables of texts against the messages as `proto/` has them.
 
 use super::proto::Proto;
-use crate::{
-    domain::wire::Revision,
-    protocol::charger::{
-        repair::{Part, Shape},
-        v1_0, v1_10,
-        wire::v1_10::MessageId,
-    },
+use crate::protocol::charger::{
+    repair::{Part, Shape},
+    v1_0, v1_10,
+    wire::v1_10::MessageId,
 };
 
 fn has_texts(proto: &Proto, name: &str) -> bool {
@@ -43,8 +40,7 @@ fn compare(proto: &Proto, name: &str, shape: Shape) {
 fn the_tables_hold_every_text_of_their_messages() {
     let old = v1_0::texts::SHAPES.map(|(id, shape)| (id.as_str_name(), shape));
     let new = v1_10::texts::SHAPES.map(|(id, shape)| (id.as_str_name(), shape));
-    for (revision, shapes) in [(Revision::V1_0, old), (Revision::V1_10, new)] {
-        let proto = Proto::of(revision);
+    for (proto, shapes) in [(Proto::v1_0(), old), (Proto::v1_10(), new)] {
         assert!(proto.messages.len() > 50, "{} read", proto.messages.len());
         for (id, shape) in shapes {
             compare(&proto, id.strip_prefix("ID_").unwrap(), shape);

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    DecodeError, Opened, body, kind, original, quote, values,
+    super::table::{self, Fate},
+    DecodeError, Opened, body, kind, original, passing, quote, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -67,7 +68,10 @@ fn answer(id: Id, apdu: &Opened) -> Result<UplinkAnswer, DecodeError> {
             let code = values::error_code(error.error);
             UplinkAnswer::Error { code, text: quote(&error.description) }
         }
-        _ => UplinkAnswer::Other { code: apdu.code },
+        _ => {
+            passing::check(id, apdu)?;
+            UplinkAnswer::Other(original(apdu))
+        }
     })
 }
 
@@ -99,6 +103,19 @@ fn stopped(apdu: &Opened) -> Result<UplinkAnswer, DecodeError> {
 }
 
 fn request(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
+    match table::from_backend(id) {
+        Fate::Served => served(id, apdu),
+        Fate::Passed => passing::from_backend(id, apdu).map(UplinkRequest::Pass),
+        Fate::Refused => unsupported(id, apdu),
+    }
+}
+
+fn unsupported(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
+    passing::check(id, apdu)?;
+    Ok(UplinkRequest::Unsupported { code: apdu.code })
+}
+
+fn served(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
     Ok(match id {
         Id::IdRemoteStartTransactionReq => {
             let request: wire::RemoteStartTransactionReq = body(apdu)?;
@@ -130,7 +147,7 @@ fn request(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
         }
         Id::IdSendLocalAuthorizationListReq => local_list(apdu)?,
         Id::IdClearCacheReq => UplinkRequest::ClearCards,
-        _ => UplinkRequest::Unsupported { code: apdu.code },
+        _ => unsupported(id, apdu)?,
     })
 }
 

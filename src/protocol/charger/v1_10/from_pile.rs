@@ -1,8 +1,12 @@
 //! What piles say.
 
 use super::{
-    super::{apdu::Apdu, repair},
-    DecodeError, Opened, body, kind, original, values,
+    super::{
+        apdu::Apdu,
+        repair,
+        table::{self, Fate},
+    },
+    DecodeError, Opened, body, kind, original, passing, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -49,6 +53,11 @@ fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
                 original: original(apdu),
             })
         }
+        _ if table::from_pile(id) == Fate::Passed
+            && table::answer_to(apdu.original.revision, apdu.code).is_none() =>
+        {
+            Some(PileNotice::Pass(passing::from_pile(id, apdu)?))
+        }
         _ => None,
     })
 }
@@ -75,6 +84,19 @@ fn telemetry(apdu: &Opened) -> Result<PileNotice, DecodeError> {
 }
 
 fn request(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
+    match table::from_pile(id) {
+        Fate::Served => served(id, apdu),
+        Fate::Passed => passing::from_pile(id, apdu).map(PileRequest::Pass),
+        Fate::Refused => unsupported(id, apdu),
+    }
+}
+
+fn unsupported(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
+    passing::check(id, apdu)?;
+    Ok(PileRequest::Unsupported { code: apdu.code })
+}
+
+fn served(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
     Ok(match id {
         Id::IdBootNotificationReq => {
             let boot: wire::BootNotificationReq = body(apdu)?;
@@ -94,7 +116,7 @@ fn request(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
         Id::IdTransactionReq => PileRequest::End(whole(apdu)?),
         Id::IdWarningReq => warning(apdu)?,
         Id::IdStatusNotificationReq => status(apdu)?,
-        _ => PileRequest::Unsupported { code: apdu.code },
+        _ => unsupported(id, apdu)?,
     })
 }
 
@@ -194,6 +216,9 @@ fn answer(id: Id, apdu: &Opened) -> Result<PileAnswer, DecodeError> {
             let error: wire::MessageError = body(apdu)?;
             PileAnswer::Error(values::error_code(error.error))
         }
-        _ => PileAnswer::Other(original(apdu)),
+        _ => {
+            passing::check(id, apdu)?;
+            PileAnswer::Other(original(apdu))
+        }
     })
 }

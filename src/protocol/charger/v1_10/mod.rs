@@ -4,6 +4,7 @@ pub mod account;
 pub mod from_backend;
 pub mod from_pile;
 pub mod order;
+pub mod passing;
 pub mod texts;
 pub mod to_backend;
 pub mod to_pile;

@@ -1,7 +1,7 @@
 //! What a backend is told.
 
 use super::{
-    EncodeError, Outgoing, expect_kept, kept, message_error, order, values,
+    EncodeError, Outgoing, expect_kept, kept, message_error, order, passing, values,
     wire::{self, MessageId as Id},
 };
 use crate::{
@@ -48,7 +48,8 @@ pub fn message(
                 connector_state: *state,
             },
         ),
-        UplinkMessage::Answer(answer) => reply(answer),
+        UplinkMessage::Passed(passed) => passing::to_backend(passed)?,
+        UplinkMessage::Answer(answer) => reply(answer)?,
     })
 }
 
@@ -126,8 +127,8 @@ fn warning(
     Ok(Outgoing::new(Id::IdWarningReq, &warning))
 }
 
-fn reply(reply: &UplinkReply) -> Outgoing {
-    match reply {
+fn reply(reply: &UplinkReply) -> Result<Outgoing, EncodeError> {
+    Ok(match reply {
         UplinkReply::RemoteStart { accepted, reason, pile } => {
             remote_start(*accepted, reason, pile.as_ref())
         }
@@ -158,10 +159,11 @@ fn reply(reply: &UplinkReply) -> Outgoing {
         UplinkReply::ClearCards => {
             Outgoing::new(Id::IdClearCacheConf, &wire::ClearCacheConf::default())
         }
+        UplinkReply::Passed(passed) => passing::to_backend(passed)?,
         UplinkReply::Error { code, text } => {
             Outgoing::new(Id::IdMessageError, &message_error(*code, text))
         }
-    }
+    })
 }
 
 fn remote_start(accepted: bool, reason: &str, pile: Option<&Original>) -> Outgoing {

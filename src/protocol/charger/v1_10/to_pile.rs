@@ -1,7 +1,7 @@
 //! What piles are told.
 
 use super::{
-    EncodeError, Outgoing, expect_kept, kept, message_error, values,
+    EncodeError, Outgoing, expect_kept, kept, message_error, passing, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -13,8 +13,8 @@ use crate::domain::{
 };
 
 /// An answer to a pile.
-pub fn reply(reply: &PileReply) -> Outgoing {
-    match reply {
+pub fn reply(reply: &PileReply) -> Result<Outgoing, EncodeError> {
+    Ok(match reply {
         PileReply::Boot { accepted, time_s, interval_s } => boot(*accepted, *time_s, *interval_s),
         PileReply::Heartbeat => Outgoing::new(Id::IdHeartbeatConf, &wire::HeartbeatResp::default()),
         PileReply::Authorize { verdict, backend } => authorize(*verdict, backend.as_ref()),
@@ -37,10 +37,11 @@ pub fn reply(reply: &PileReply) -> Outgoing {
             Id::IdStatusNotificationConf,
             &wire::StatusNotificationConf { connector_id: values::plug_text(*plug) },
         ),
+        PileReply::Passed(passed) => passing::to_pile(passed)?,
         PileReply::Error { code, text } => {
             Outgoing::new(Id::IdMessageError, &message_error(*code, text))
         }
-    }
+    })
 }
 
 fn boot(accepted: bool, time_s: Option<i64>, interval_s: u32) -> Outgoing {
@@ -111,6 +112,7 @@ pub fn call(call: &PileCall) -> Result<Outgoing, EncodeError> {
             expect_kept::<wire::SetTariffReq>(tariff, Id::IdSetTariffReq)?;
             Ok(Outgoing::kept(tariff.clone()))
         }
+        PileCall::Pass(passed) => passing::to_pile(passed),
     }
 }
 

@@ -1,12 +1,13 @@
-//! The messages as `proto/` has them, and bodies by their fields.
+//! The messages as `proto/` has them, and bodies by the names of their fields: neither written nor
+//! read by the code under test.
+
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that use parts of it")]
 
 use std::collections::BTreeMap;
 
 use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
 };
-
-use crate::domain::wire::Revision;
 
 /// Deepest nesting that is walked: no message of the tables holds another of its kind.
 const DEPTH_LIMIT: usize = 6;
@@ -37,11 +38,15 @@ pub struct Leaf {
 }
 
 impl Proto {
-    pub fn of(revision: Revision) -> Self {
-        let text = match revision {
-            Revision::V1_0 => include_str!("../../../../proto/charger_v1_0.proto"),
-            Revision::V1_10 => include_str!("../../../../proto/charger_v1_10.proto"),
-        };
+    pub fn v1_0() -> Self {
+        Self::of(include_str!("../../proto/charger_v1_0.proto"))
+    }
+
+    pub fn v1_10() -> Self {
+        Self::of(include_str!("../../proto/charger_v1_10.proto"))
+    }
+
+    fn of(text: &str) -> Self {
         let (mut proto, mut open) = (Self::default(), Vec::new());
         for line in text.lines() {
             let line = line.split("//").next().unwrap().trim().trim_start_matches("repeated ");
@@ -115,9 +120,7 @@ impl Proto {
         self.write(&leaf.kind, *last, value, &mut body);
         for number in outer.iter().rev() {
             let mut around = Vec::new();
-            encode_key(*number, WireType::LengthDelimited, &mut around);
-            encode_varint(u64::try_from(body.len()).unwrap(), &mut around);
-            around.extend(body);
+            delimited(*number, &body, &mut around);
             body = around;
         }
         body
@@ -130,19 +133,52 @@ impl Proto {
                 encode_key(number, WireType::SixtyFourBit, body);
                 body.extend(f64::from(value).to_le_bytes());
             }
-            "string" | "bytes" => {
-                encode_key(number, WireType::LengthDelimited, body);
-                encode_varint(u64::try_from(text.len()).unwrap(), body);
-                body.extend(text.as_bytes());
-            }
+            "string" | "bytes" => delimited(number, text.as_bytes(), body),
             // A message of the tables that has no fields.
-            _ if self.messages.contains_key(kind) => {
-                encode_key(number, WireType::LengthDelimited, body);
-                encode_varint(0, body);
-            }
+            _ if self.messages.contains_key(kind) => delimited(number, &[], body),
             _ => {
                 encode_key(number, WireType::Varint, body);
                 encode_varint(if kind == "bool" { 1 } else { u64::try_from(value).unwrap() }, body);
+            }
+        }
+    }
+
+    /// A body that says these things: values by names of fields, with dots between them.
+    pub fn body_of(&self, message: &str, values: &BTreeMap<String, String>) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (number, field) in &self.messages[message] {
+            let inner: BTreeMap<String, String> = values
+                .iter()
+                .filter_map(|(path, value)| {
+                    Some((
+                        path.strip_prefix(&field.name)?.strip_prefix('.')?.to_owned(),
+                        value.clone(),
+                    ))
+                })
+                .collect();
+            if let Some(value) = values.get(&field.name) {
+                self.scalar(field, *number, value, &mut body);
+            } else if !inner.is_empty() {
+                delimited(*number, &self.body_of(&field.kind, &inner), &mut body);
+            }
+        }
+        body
+    }
+
+    fn scalar(&self, field: &Field, number: u32, value: &str, body: &mut Vec<u8>) {
+        match field.kind.as_str() {
+            "string" | "bytes" => delimited(number, value.as_bytes(), body),
+            "double" => {
+                encode_key(number, WireType::SixtyFourBit, body);
+                body.extend(value.parse::<f64>().unwrap().to_le_bytes());
+            }
+            kind => {
+                let named = self.enums.get(kind).and_then(|names| {
+                    names.iter().find(|(_, name)| *name == value).map(|(at, _)| i64::from(*at))
+                });
+                let number_of = named.unwrap_or_else(|| value.parse().unwrap());
+                encode_key(number, WireType::Varint, body);
+                encode_varint(number_of.cast_unsigned(), body);
             }
         }
     }
@@ -207,6 +243,13 @@ impl Proto {
         let name = self.enums.get(kind).and_then(|names| names.get(&i32::try_from(number).ok()?));
         name.map_or(number.to_string(), String::clone)
     }
+}
+
+/// Writes a text or a message as a field.
+pub fn delimited(number: u32, value: &[u8], body: &mut Vec<u8>) {
+    encode_key(number, WireType::LengthDelimited, body);
+    encode_varint(u64::try_from(value.len()).unwrap(), body);
+    body.extend(value);
 }
 
 /// The type of the values of a map.
