@@ -30,8 +30,8 @@ def pytest_sessionstart(session):
 @pytest.fixture
 def cloud(tmp_path):
     """Port of a mosquitto without a login."""
-    with sites_module.mosquitto_running(tmp_path) as port:
-        yield port
+    with sites_module.mosquitto_running(tmp_path) as cloud:
+        yield cloud.port
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +40,8 @@ def sites(tmp_path_factory):
     if not controller.BINARY.exists():
         missing(f"the program ({controller.BINARY})")
 
-    def open_one(cloud_revision="1.10"):
-        return sites_module.site_at(tmp_path_factory.mktemp("site"), cloud_revision)
+    def open_one(*cloud, **options):
+        return sites_module.site_at(tmp_path_factory.mktemp("site"), *cloud, **options)
 
     return open_one
 

@@ -54,6 +54,7 @@ class Controller:
         answer_timeout_ms=500,
         extra="",
         cloud_revision="1.10",
+        cloud_ca=None,
         revisions=None,
         doors=None,
     ):
@@ -63,6 +64,8 @@ class Controller:
         self.http_port = free_port()
         self.piles = piles
         self.cloud_revision = cloud_revision
+        # With TLS: who signs the cloud's certificate.
+        self.cloud_ca = cloud_ca
         self.revisions = revisions or {}
         self.doors = doors or Doors()
         self.process = None
@@ -100,7 +103,8 @@ socket = "{self.directory}/control.sock"
 name = "cloud"
 kind = "charger"
 revision = "{self.cloud_revision}"
-url = "mqtt://127.0.0.1:{cloud_port}"
+url = "{"mqtts" if self.cloud_ca else "mqtt"}://127.0.0.1:{cloud_port}"
+{f'ca_file = "{self.cloud_ca}"' if self.cloud_ca else ""}
 part_number = "SITEPILOT-1"
 serial = "SP-000123"
 vendor = "ACME"

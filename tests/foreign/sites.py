@@ -1,6 +1,7 @@
 """A site: mosquitto as the cloud's broker, a backend, the line to it, a controller and piles."""
 
 import contextlib
+import dataclasses
 import shutil
 import socket
 import subprocess
@@ -16,22 +17,36 @@ def mosquitto():
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+@dataclasses.dataclass
+class Cloud:
+    """Ports of a mosquitto without a login."""
+
+    port: int
+    tls_port: int = None
+
+
 @contextlib.contextmanager
-def mosquitto_running(directory):
-    """Port of a mosquitto without a login."""
-    port = free_port()
+def mosquitto_running(directory, certificate=None):
+    """A `Cloud`; with a certificate and its key it listens with TLS too."""
+    cloud = Cloud(free_port())
     config = directory / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+    text = (
+        f"listener {cloud.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
         # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection of
         # whoever has more than its 20 messages of QoS 2 on the way.
         "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
     )
+    if certificate:
+        cloud.tls_port = free_port()
+        # As another user it could not read the key.
+        text += f"user root\nlistener {cloud.tls_port} 127.0.0.1\n"
+        text += f"certfile {certificate[0]}\nkeyfile {certificate[1]}\n"
+    config.write_text(text)
     log = open(directory / "mosquitto.log", "wb")
     process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
     try:
-        until(lambda: _listens(port), "mosquitto", 10)
-        yield port
+        until(lambda: _listens(cloud.tls_port or cloud.port), "mosquitto", 10)
+        yield cloud
     finally:
         process.terminate()
         process.wait(10)
@@ -46,11 +61,10 @@ def _listens(port):
 class Site:
     """A controller with its cloud behind a proxy, and its piles."""
 
-    def __init__(self, directory, cloud_port, cloud_revision="1.10"):
+    def __init__(self, directory, cloud, cloud_revision="1.10"):
         self.directory = directory
-        self.cloud_port = cloud_port
-        self.proxy = proxy_module.Proxy(cloud_port)
-        self.backend = backend_module.Backend(cloud_port, cloud_revision).open()
+        self.proxy = proxy_module.Proxy(cloud.tls_port or cloud.port)
+        self.backend = backend_module.Backend(cloud.port, cloud_revision).open()
         self.controller = None
         self.piles = []
 
@@ -98,10 +112,10 @@ class Site:
 
 
 @contextlib.contextmanager
-def site_at(directory, cloud_revision="1.10"):
+def site_at(directory, cloud_revision="1.10", cloud_certificate=None):
     """A site with its cloud; the controller is still to be run."""
-    with mosquitto_running(directory) as port:
-        site = Site(directory, port, cloud_revision)
+    with mosquitto_running(directory, cloud_certificate) as cloud:
+        site = Site(directory, cloud, cloud_revision)
         try:
             yield site
         finally:

@@ -106,6 +106,17 @@ def test_unknown_piles_are_admitted_where_registration_is_open(open_site, trust)
     assert after == set(before.values())
 
 
+def test_an_account_outlives_a_crash_from_the_moment_it_is_told(open_site, trust):
+    site, port, serial = open_site, open_site.controller.tls_port, "ZDNEW-CRASH"
+    account = Newcomer(port, serial, tls=trust).register()
+    site.controller.kill()
+    site.controller.start()
+    login = account.mqttUsername, account.mqttPassword
+    assert is_let_in(port, login, serial, "1.10", trust)
+    assert Newcomer(port, serial, tls=trust).register().status != 0
+    assert is_let_in(port, login, serial, "1.10", trust)
+
+
 def test_a_wrong_default_password_opens_no_registration(open_site, trust):
     stranger = Newcomer(open_site.controller.tls_port, "ZDNEW-3", tls=trust)
     stranger.password = "wrong"
