@@ -107,5 +107,10 @@ scenarios! {
     passed_to_pile_away
     passed_to_pile_before_restart
     passed_to_backend
-    certificate_ends
+    v1_0_online_order
+    v1_0_outage_order
+    v1_0_pile_under_1_10_cloud
+    v1_10_pile_under_1_0_cloud
+    v1_0_stop_without_start
+    v1_0_cloud_silent
 }

@@ -4,7 +4,6 @@ pub mod config;
 pub mod credentials;
 mod doorkeeper;
 pub mod enrolment;
-mod expiry;
 pub mod gate;
 pub mod heart;
 pub mod logging;

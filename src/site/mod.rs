@@ -138,11 +138,6 @@ pub enum Input {
         /// How much of it, for people; `None` when it is over.
         text: Option<String>,
     },
-    /// The doors' certificate comes to its end, or was renewed.
-    Certificate {
-        /// What is wrong with it, for people.
-        warning: Option<String>,
-    },
     /// A deadline has passed.
     Tick,
 }
@@ -270,7 +265,6 @@ impl Site {
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
             Input::PileAdmitted { pile, config } => self.admit(pile, config),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
-            Input::Certificate { warning } => self.certificate(warning, &turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
             }

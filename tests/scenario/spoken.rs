@@ -28,7 +28,7 @@ pub struct Spoken {
     pub cloud: Revision,
     /// By what they are told: their names for values to come, and sequence ids by code.
     names: BTreeMap<&'static str, String>,
-    asked: BTreeMap<(&'static str, u8), u64>,
+    asked: BTreeMap<(&'static str, u8), Vec<u64>>,
     sequence: u64,
 }
 
@@ -88,9 +88,11 @@ impl Spoken {
         self.sequence
     }
 
-    fn question(&self, who: &str, answer: u8) -> u64 {
+    /// The newest that is not answered.
+    fn question(&mut self, who: &str, answer: u8) -> u64 {
         let who = if who == "pile" { "pile" } else { "cloud" };
-        *self.asked.get(&(who, answer - 0x80)).expect("a question")
+        let open = self.asked.get_mut(&(who, answer - 0x80));
+        open.and_then(Vec::pop).expect("a question that is not answered")
     }
 
     /// `@10`: seconds after the beginning; `$order`, `$token`: as they were last told.
@@ -131,13 +133,15 @@ impl Spoken {
         let apdu = Apdu::decode(bytes).expect("an envelope");
         assert_eq!(apdu.revision, revision);
         if !apdu.is_answer() {
-            self.asked.insert((who, apdu.code), apdu.sequence);
+            self.asked.entry((who, apdu.code)).or_default().push(apdu.sequence);
         }
         let proto = proto(revision);
         let name = proto.enums["MessageID"][&i32::from(apdu.code)].trim_start_matches("ID_");
         // The only one that is not called like its code.
         let message = if name == "HeartbeatConf" { "HeartbeatResp" } else { name };
-        let told = proto.told(message, &apdu.body);
+        let mut told = proto.told(message, &apdu.body);
+        // Another with every release.
+        told.remove("firmwareversion");
         self.learn(who, name, &told);
         let fields = told.iter().map(|(path, value)| format!(" {path}={value}"));
         let by = if class == Class::Telemetry { ", as telemetry:" } else { "" };

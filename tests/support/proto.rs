@@ -146,7 +146,12 @@ impl Proto {
     /// A body that says these things: values by names of fields, with dots between them.
     pub fn body_of(&self, message: &str, values: &BTreeMap<String, String>) -> Vec<u8> {
         let mut body = Vec::new();
-        for (number, field) in &self.messages[message] {
+        let fields = &self.messages[message];
+        for path in values.keys() {
+            let name = path.split('.').next().unwrap();
+            assert!(fields.values().any(|field| field.name == name), "{message} has no {path}");
+        }
+        for (number, field) in fields {
             let inner: BTreeMap<String, String> = values
                 .iter()
                 .filter_map(|(path, value)| {

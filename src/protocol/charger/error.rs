@@ -93,6 +93,9 @@ pub enum EncodeError {
     /// A request that the peer's revision does not have.
     #[error("revision {} has no message for this", .0.name())]
     Absent(Revision),
+    /// What the message names has a number that revision 1.0 cannot say.
+    #[error("{0} names a number of more than 32 bits")]
+    Identity(&'static str),
     /// The sequence id is one that revision 1.0 cannot say.
     #[error("sequence id of at most 32 bits: found {0}")]
     Sequence(u64),

@@ -313,3 +313,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pile_is_spoken_to_as_it_spoke_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let roster = open(dir.path(), &[pile("ZD1")]);
+    assert_eq!(roster.revision_of(code()), Some(Revision::V1_10), "as the config says");
+    assert_eq!(roster.heard(code(), Revision::V1_10), None);
+    // It turns away from the config, which is said once, and comes back.
+    assert_eq!(roster.heard(code(), Revision::V1_0), Some(Revision::V1_10));
+    assert_eq!(roster.heard(code(), Revision::V1_0), None);
+    assert_eq!(roster.revision_of(code()), Some(Revision::V1_0));
+    assert_eq!(roster.heard(code(), Revision::V1_10), None);
+    assert_eq!(roster.revision_of(code()), Some(Revision::V1_10));
+    let stranger = PileCode::new("3101150012009999").unwrap();
+    assert_eq!(roster.heard(stranger, Revision::V1_0), None);
+    assert_eq!(roster.revision_of(stranger), None);
+}

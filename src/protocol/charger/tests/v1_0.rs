@@ -28,6 +28,7 @@ use crate::{
         readable,
         registration::{registration_answer, registration_request},
         station::{self, Settings},
+        table,
         topic::Class,
         wire::v1_0 as wire,
     },
@@ -335,6 +336,30 @@ fn a_sequence_id_of_more_than_32_bits_is_no_sequence_id_of_1_0() {
     assert_eq!(error.answer(Revision::V1_0, None), None, "it cannot be said which is answered");
     let ours = Outgoing::kept(original_1_0("pile-boot")).seal(Revision::V1_0, 1 << 32, None);
     assert_eq!(ours.unwrap_err(), EncodeError::Sequence(1 << 32));
+}
+
+#[test]
+fn a_reservation_is_not_given_another_number() {
+    use crate::protocol::charger::wire::v1_10::{CancelReservationReq, MessageId, ReserveNowReq};
+    let lowered = |id, message: Outgoing| {
+        let written = message.written_in(Revision::V1_0);
+        assert_eq!(written.is_ok(), id <= i64::from(i32::MAX), "{id}: {written:?}");
+    };
+    for id in [1, i64::from(i32::MAX), i64::from(i32::MAX) + 1] {
+        let cancel = CancelReservationReq { id };
+        lowered(id, Outgoing::new(MessageId::IdCancelReservationReq, &cancel));
+        let reserve = ReserveNowReq { id: id.cast_unsigned(), ..Default::default() };
+        lowered(id, Outgoing::new(MessageId::IdReserveNowReq, &reserve));
+    }
+}
+
+#[test]
+fn the_site_asks_for_what_the_table_has() {
+    for revision in [Revision::V1_0, Revision::V1_10] {
+        let abilities = revision.abilities();
+        assert_eq!(abilities.heartbeats, table::has(revision, 0x02));
+        assert_eq!(abilities.confirms_warnings, table::answer_to(revision, 0x33).is_some());
+    }
 }
 
 #[test]

@@ -16,6 +16,12 @@ pub trait Message1_0: Message + Default + Carry<Self::Later> {
     /// The counterpart.
     type Later: Message + Default + Carry<Self>;
 
+    /// Whether what it names can be named in 1.0. Most ids may be left out; a reservation without
+    /// its own would be another one.
+    fn fits(_later: &Self::Later) -> bool {
+        true
+    }
+
     /// Takes from a message what only 1.0 can say and so was not carried.
     fn keep_own(&mut self, from: &Self);
 }
@@ -153,7 +159,6 @@ carried! {
     GetWarningReq { level, start_time, end_time }
     GetWarningConf { total_count }
     ReserveNowConf { status }
-    CancelReservationReq { id }
     CancelReservationConf { status }
 }
 
@@ -285,8 +290,34 @@ impl Carry<old::IdTokenType> for new::IdToken {
     }
 }
 
+impl Message1_0 for old::CancelReservationReq {
+    type Later = new::CancelReservationReq;
+
+    fn fits(later: &Self::Later) -> bool {
+        i32::try_from(later.id).is_ok()
+    }
+
+    fn keep_own(&mut self, _: &Self) {}
+}
+
+impl Carry<new::CancelReservationReq> for old::CancelReservationReq {
+    fn carry(self) -> new::CancelReservationReq {
+        new::CancelReservationReq { id: self.id.carry() }
+    }
+}
+
+impl Carry<old::CancelReservationReq> for new::CancelReservationReq {
+    fn carry(self) -> old::CancelReservationReq {
+        old::CancelReservationReq { id: self.id.carry() }
+    }
+}
+
 impl Message1_0 for old::ReserveNowReq {
     type Later = new::ReserveNowReq;
+
+    fn fits(later: &Self::Later) -> bool {
+        i32::try_from(later.id).is_ok()
+    }
 
     fn keep_own(&mut self, from: &Self) {
         self.charge_time = from.charge_time;

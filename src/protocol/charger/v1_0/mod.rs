@@ -42,7 +42,7 @@ pub fn lift(code: u8, body: &Bytes) -> Result<Bytes, DecodeError> {
 ///
 /// # Errors
 ///
-/// If the body is not the message of the code.
+/// If the body is not the message of the code, or names something that 1.0 has no number for.
 pub fn lower(
     code: u8,
     body: &Bytes,
@@ -99,7 +99,11 @@ fn lower_message<M: Message1_0>(
     body: &Bytes,
     own: Option<&Original>,
 ) -> Result<Bytes, EncodeError> {
-    let mut message: M = read::<M::Later>(body)?.carry();
+    let later = read::<M::Later>(body)?;
+    if !M::fits(&later) {
+        return Err(EncodeError::Identity(v1_10::name_of::<M>()));
+    }
+    let mut message: M = later.carry();
     if let Some(own) = own.and_then(|own| M::decode(own.body.clone()).ok()) {
         message.keep_own(&own);
     }
