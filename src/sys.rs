@@ -45,7 +45,8 @@ pub fn replace_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         })?;
     }
     fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

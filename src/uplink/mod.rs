@@ -17,4 +17,4 @@ pub use counters::{Counters, Counts};
 pub use link::Link;
 pub use outbox::{Outbox, Refused};
 pub use settings::{Account, Accounts, Login, Settings};
-pub use tls::{TlsError, client_config};
+pub use tls::{OwnFiles, TlsError, client_config};

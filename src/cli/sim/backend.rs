@@ -1,6 +1,6 @@
 //! `sim backend`
 
-use super::{Connection, said, serve};
+use super::{Connection, Password, said, serve};
 use crate::peers::{
     backend::{Backend, BackendConfig, Span},
     handle::Handle,
@@ -14,9 +14,8 @@ pub(in crate::cli) struct Arguments {
     /// Account at the broker
     #[arg(long, value_name = "NAME", default_value = "backend")]
     username: String,
-    /// Its password
-    #[arg(long, value_name = "TEXT", env = "SITEPILOT_SIM_PASSWORD", default_value = "")]
-    password: String,
+    #[command(flatten)]
+    password: Password,
     /// What a registration is allowed with
     #[arg(long, value_name = "CODE", default_value = "SIMCODE")]
     registration_code: String,
@@ -28,10 +27,11 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut config = BackendConfig::new(arguments.connection.seed);
     config.username.clone_from(&arguments.username);
-    config.password.clone_from(&arguments.password);
+    config.password = arguments.password.read()?;
+    config.revision = arguments.connection.revision;
     config.registration_code.clone_from(&arguments.registration_code);
     config.interval_s = arguments.interval;
-    serve(|| Backend::new(config), &arguments.connection, direct)
+    serve(|| Backend::new(config), &arguments.connection, direct, |_, _| Ok(()))
 }
 
 fn direct(backend: &Handle<Backend>, words: &[&str]) -> Option<String> {
@@ -48,6 +48,30 @@ fn direct(backend: &Handle<Backend>, words: &[&str]) -> Option<String> {
         ["orders", device] => {
             let all = Span { level: 2, ..Span::default() };
             backend.with(|b, now| b.get_transactions(device, &all, now));
+            true
+        }
+        ["get", device] => {
+            backend.with(|b, now| b.get_setting(device, "", now));
+            true
+        }
+        ["get", device, key] => {
+            backend.with(|b, now| b.get_setting(device, key, now));
+            true
+        }
+        ["set", device, key, value] => {
+            backend.with(|b, now| b.change_setting(device, key, value, now));
+            true
+        }
+        ["reset", device] => {
+            backend.with(|b, now| b.control(device, "Reset", "0", now));
+            true
+        }
+        ["log", device, url] => {
+            backend.with(|b, now| b.get_log(device, url, now));
+            true
+        }
+        ["update", device, url] => {
+            backend.with(|b, now| b.update_firmware(device, url, now));
             true
         }
         ["repeat"] => backend.with(|b, _| b.repeat_last_command()),

@@ -1,22 +1,24 @@
 //! `sim`: the simulated peers one by one, for a bench or a lab. Lines on stdin direct them.
 
+mod account;
 mod backend;
 mod pile;
 
-use std::{io::BufRead, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io::BufRead, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 
 use super::Exit;
 use crate::{
     clock::Clock,
+    domain::wire::Revision,
     peers::{
         Machine,
         handle::Handle,
         mqtt::{self, Broker},
     },
     service::logging,
-    uplink,
+    uplink::{self, OwnFiles},
 };
 
 /// Lines of stdin waiting to be acted upon; a script is slowed down, not cut.
@@ -31,6 +33,15 @@ pub(super) struct Connection {
     /// Who signs the broker's certificate
     #[arg(long, value_name = "FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
     ca_file: PathBuf,
+    /// The peer's own certificate, where the broker asks for one
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    certificate_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "certificate_file")]
+    key_file: Option<PathBuf>,
+    /// The revision of the protocol it speaks: 1.0 or 1.10
+    #[arg(long, value_name = "REVISION", default_value = "1.10", value_parser = revision)]
+    revision: Revision,
     /// Ends by itself after so many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -39,13 +50,47 @@ pub(super) struct Connection {
     seed: u64,
 }
 
+fn revision(text: &str) -> Result<Revision, String> {
+    [Revision::V1_0, Revision::V1_10]
+        .into_iter()
+        .find(|revision| revision.name() == text)
+        .ok_or_else(|| "there are 1.0 and 1.10".to_owned())
+}
+
+/// A password, or where it is.
+#[derive(clap::Args)]
+struct Password {
+    /// Password, of a pile without a code that of the account to register with
+    #[arg(long, value_name = "TEXT", env = "SITEPILOT_SIM_PASSWORD", default_value = "")]
+    password: String,
+    /// The password's file; a line break at its end does not count
+    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    password_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Password {
+    /// Leaves it out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Password").finish_non_exhaustive()
+    }
+}
+
+impl Password {
+    fn read(&self) -> anyhow::Result<String> {
+        let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Peer {
     /// A charging pile; lines on stdin: start CONNECTOR CARD, stop CONNECTOR, vanish MS, cut MS,
     /// forget MS, repeat, dispute, orders
     Pile(pile::Arguments),
     /// A cloud backend; lines on stdin: start DEVICE PILE CONNECTOR CARD, stop DEVICE CONNECTOR
-    /// TRANSACTION, orders DEVICE, repeat, silent, hold, refuse STATUS, wrong, well, restart, books
+    /// TRANSACTION, orders DEVICE, get DEVICE [KEY], set DEVICE KEY VALUE, reset DEVICE, log DEVICE
+    /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books
     Backend(backend::Arguments),
 }
 
@@ -67,11 +112,12 @@ pub(super) fn run(peer: &Peer) -> Exit {
 }
 
 /// Runs a machine until it is interrupted or its time is over; its news go to stdout, the lines
-/// of stdin to `direct`.
+/// of stdin to `direct`. `heed` sees the news first.
 fn serve<M: Machine + Send + 'static>(
     make: impl FnOnce() -> M,
     connection: &Connection,
     direct: fn(&Handle<M>, &[&str]) -> Option<String>,
+    heed: impl Fn(&Handle<M>, &M::News) -> anyhow::Result<()>,
 ) -> anyhow::Result<()>
 where
     M::News: std::fmt::Debug,
@@ -91,7 +137,7 @@ where
         };
         tokio::select! {
             () = mqtt::run(handle.clone(), broker) => Ok(()),
-            () = tell(&handle) => Ok(()),
+            ended = tell(&handle, heed) => ended,
             () = obey(&handle, lines, direct) => Ok(()),
             () = over => Ok(()),
             signal = tokio::signal::ctrl_c() => signal.context("cannot wait for an interrupt"),
@@ -99,14 +145,19 @@ where
     })
 }
 
-async fn tell<M: Machine>(handle: &Handle<M>)
+async fn tell<M: Machine>(
+    handle: &Handle<M>,
+    heed: impl Fn(&Handle<M>, &M::News) -> anyhow::Result<()>,
+) -> anyhow::Result<()>
 where
     M::News: std::fmt::Debug,
 {
     let news = handle.news();
     while let Ok(one) = news.recv_async().await {
+        heed(handle, &one)?;
         println!("{one:?}");
     }
+    Ok(())
 }
 
 async fn obey<M: Machine>(
@@ -156,7 +207,9 @@ impl Connection {
         };
         let mut broker = Broker::plain(host, port);
         if secure {
-            let config = uplink::client_config(&self.ca_file)
+            let own = self.certificate_file.as_deref().zip(self.key_file.as_deref());
+            let own = own.map(|(certificate, key)| OwnFiles { certificate, key });
+            let config = uplink::client_config(&self.ca_file, own)
                 .with_context(|| format!("no TLS with {}", self.ca_file.display()))?;
             broker.tls = Some(config);
         }

@@ -1,9 +1,11 @@
 //! `sim pile`
 
-use super::{Connection, said, serve};
+use std::path::{Path, PathBuf};
+
+use super::{Connection, Password, account::Account, said, serve};
 use crate::peers::{
     handle::Handle,
-    pile::{AutoPlan, Memory, Pile, PileConfig, Registration},
+    pile::{AutoPlan, Memory, Pile, PileConfig, PileNews, Registration},
 };
 
 /// `sim pile`
@@ -20,12 +22,14 @@ pub(in crate::cli) struct Arguments {
     /// Account to register with
     #[arg(long, value_name = "NAME", default_value = "default")]
     username: String,
-    /// Password of the pile, or of the account to register with
-    #[arg(long, value_name = "TEXT", env = "SITEPILOT_SIM_PASSWORD", default_value = "")]
-    password: String,
+    #[command(flatten)]
+    password: Password,
     /// What the registration is allowed with
     #[arg(long, value_name = "CODE", default_value = "SIMCODE")]
     registration_code: String,
+    /// Where the account of a registration is kept, to come back with it
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    account_file: Option<PathBuf>,
     /// Number of connectors
     #[arg(long, value_name = "N", default_value_t = 2)]
     connectors: u16,
@@ -41,17 +45,35 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let config = config(arguments);
-    serve(|| Pile::new(config), &arguments.connection, direct)
+    let config = config(arguments)?;
+    let heed = |pile: &Handle<Pile>, news: &PileNews| match (news, &arguments.account_file) {
+        (PileNews::Registered { .. }, Some(file)) => keep_account(pile, file),
+        _ => Ok(()),
+    };
+    serve(|| Pile::new(config), &arguments.connection, direct, heed)
 }
 
-fn config(a: &Arguments) -> PileConfig {
-    let mut config = PileConfig::new(&a.code, &a.serial, &a.password, a.connection.seed);
+fn keep_account(pile: &Handle<Pile>, file: &Path) -> anyhow::Result<()> {
+    let account = pile.with(|p, _| p.account().map(Account::from));
+    account.map_or(Ok(()), |account| account.keep(file))
+}
+
+fn config(a: &Arguments) -> anyhow::Result<PileConfig> {
+    let password = a.password.read()?;
+    let mut config = PileConfig::new(&a.code, &a.serial, &password, a.connection.seed);
+    if let Some(file) = &a.account_file
+        && let Some(account) = Account::read(file)?
+    {
+        config.code = account.code;
+        config.username = account.username;
+        config.password = account.password;
+    }
     config.registration = Some(Registration {
         username: a.username.clone(),
-        password: a.password.clone(),
+        password,
         code: a.registration_code.clone(),
     });
+    config.revision = a.connection.revision;
     config.connectors = a.connectors;
     config.speed = a.speed;
     config.auto = a.auto.map(|seconds| {
@@ -59,7 +81,7 @@ fn config(a: &Arguments) -> PileConfig {
         let half = ms / 2;
         AutoPlan { idle_ms: (half, ms), charge_ms: (half, ms + half), cards: a.cards.clone() }
     });
-    config
+    Ok(config)
 }
 
 fn direct(pile: &Handle<Pile>, words: &[&str]) -> Option<String> {

@@ -328,7 +328,7 @@ impl Shared<'_> {
         let settings = self.config.uplinks.iter().map(|uplink| {
             let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
                 let shown = file.display();
-                uplink::client_config(file)
+                uplink::client_config(file, None)
                     .with_context(|| format!("uplink {}: {shown}", uplink.name))
             });
             let clock = self.clock.clone();
