@@ -7,13 +7,10 @@ use std::collections::BTreeMap;
 use sitepilot::broker::DoorEvent;
 
 use crate::mqtt_raw::{House, name, say};
-use crate::qos2_client::{Broken, Client, Cut, Order};
+use crate::qos2_client::{Broken, Client, Cut, Order, STEPS};
 
 /// Packets of one hand-shake: PUBLISH, PUBREC, PUBREL, PUBCOMP.
 const PACKETS: usize = 4;
-
-/// Steps of healing; more are needed only if it never ends.
-const HEALING_STEPS: usize = 1000;
 
 /// Which side publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,7 +290,7 @@ impl<'a> Mix<'a> {
     fn heal(&mut self) {
         self.client.cut(Cut::After);
         self.client.connect(true);
-        for _ in 0..HEALING_STEPS {
+        for _ in 0..STEPS {
             let answers = self.client.hear().expect("no fuse");
             if answers.is_empty() && self.client.is_idle() && self.has_all_downward() {
                 return;

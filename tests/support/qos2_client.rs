@@ -11,6 +11,9 @@ const PUBREL: u8 = 0x62;
 const PUBCOMP: u8 = 0x70;
 const PING: [u8; 2] = [0xc0, 0];
 
+/// Steps until all is quiet; more are needed only if it never is.
+pub const STEPS: usize = 10_000;
+
 /// How the link is cut at a packet, which goes either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -303,7 +306,7 @@ impl<'a> Client<'a> {
 
     /// Takes messages until so many have come and all their hand-shakes are over.
     pub fn listen(&mut self, want: usize, order: Order) -> Result<(), Broken> {
-        loop {
+        for _ in 0..STEPS {
             let answers = self.hear()?;
             if answers.is_empty() && self.is_idle() && self.got.len() >= want {
                 return Ok(());
@@ -312,5 +315,6 @@ impl<'a> Client<'a> {
                 self.send(&answer)?;
             }
         }
+        panic!("{want} wanted, never quiet: {:?} of {} has {:?}", self.held, self.name, self.got);
     }
 }
