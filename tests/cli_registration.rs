@@ -200,6 +200,12 @@ async fn a_pile_of_the_config_registers_until_it_has_logged_in() {
     let request = Request::new("ZD-2");
     assert_eq!(account(&bench, NEW_PILE), "none");
 
+    // Nothing is told that cannot be written down.
+    let in_the_way = bench.dir.path().join("data/piles.toml.new");
+    fs::create_dir(&in_the_way).unwrap();
+    assert_eq!(request.register(&bench).0, 7);
+    assert_eq!(account(&bench, NEW_PILE), "none");
+    fs::remove_dir(&in_the_way).unwrap();
     let (status, code, first) = request.register(&bench);
     assert_eq!((status, code.as_str()), (0, NEW_PILE));
     let (status, _, second) = request.register(&bench);

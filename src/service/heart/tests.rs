@@ -239,6 +239,26 @@ fn a_full_store_answers_nothing_restores_memory_and_makes_piles_come_again() {
 }
 
 #[test]
+fn a_pile_that_was_admitted_is_known_to_the_restored_site() {
+    let mut rig = Rig::new();
+    let admitted = PileCode::new("3101150012000002").unwrap();
+    let connectors = vec![ConnectorNo::new(7).unwrap()];
+    let config = PileConfig { revision: Revision::V1_0, connectors };
+    rig.heart.turn(vec![Input::PileAdmitted { pile: admitted, config }]).unwrap();
+    let has_it = |rig: &Rig| {
+        let piles = rig.heart.site.snapshot(Now::default()).piles;
+        piles.iter().any(|pile| pile.code == admitted && pile.connectors[0].connector.get() == 7)
+    };
+    assert!(has_it(&rig));
+    lock(&rig.script.outcomes).push(MemoryError::Full);
+    rig.heart.turn(vec![connected(), boots(), whole_order("1")]).unwrap();
+    assert_eq!(*lock(&rig.script.loads), 2, "restored");
+    assert!(has_it(&rig));
+    let stations = &rig.heart.parts.config.uplinks[0].station.connectors;
+    assert_eq!(stations.values().collect::<Vec<_>>(), [&(admitted, 1)]);
+}
+
+#[test]
 fn an_uplink_that_is_up_is_told_again_to_the_restored_site() {
     let mut rig = Rig::new();
     let uplink = UplinkName::new("cloud").unwrap();
