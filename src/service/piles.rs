@@ -103,12 +103,18 @@ impl Piles {
             return Err(refuse("client id is not <part number>-<serial>"));
         }
         let certificate = login.certificate.map(CertificateName::as_str);
-        if certificate.is_some_and(|name| !ids.contains(&name)) {
+        if certificate.is_some_and(|name| !self.is_of_one(name, &ids)) {
             return Err(refuse("certificate of another name"));
         }
         let access = visitor_access(&ids);
         let name = Reception::name_of(login.client_id);
         Ok(Identity { name, route: Route::Host, access })
+    }
+
+    /// Whether a certificate is of one of these serial numbers, or of a pile that has one of them.
+    fn is_of_one(&self, certificate: &str, ids: &[&str]) -> bool {
+        let serial = self.roster.named(certificate).and_then(|pile| self.roster.serial_of(pile));
+        ids.contains(&certificate) || serial.is_some_and(|serial| ids.contains(&serial.as_str()))
     }
 
     /// Who this says to be, by user name, by certificate, or by both, which must agree.
@@ -251,7 +257,7 @@ mod tests {
         let code = PileCode::new(CODE).unwrap();
         let pile = Pile {
             code,
-            serial: "ZD1".to_owned(),
+            serial: "ZD-1".to_owned(),
             revision: Revision::V1_10,
             kind: PileKind::Dc,
             connectors: Vec::new(),
@@ -306,9 +312,9 @@ mod tests {
             (CODE, CODE, None, None),
             (CODE, CODE, Some(CODE), None),
             (CODE, CODE, Some(CODE), Some(&b"secret"[..])),
-            (CODE, "ZD1", None, None),
-            (CODE, "ZD1", Some("ZD1"), None),
-            (CODE, "ZD1", Some(CODE), Some(b"secret")),
+            (CODE, "ZD-1", None, None),
+            (CODE, "ZD-1", Some("ZD-1"), None),
+            (CODE, "ZD-1", Some(CODE), Some(b"secret")),
             ("display", "display", Some("display"), None),
         ] {
             let identity = login_with(username, password, Some(certificate)).unwrap();
@@ -344,6 +350,11 @@ mod tests {
             ids.iter().map(|id| Filter::new(&format!("/{way}/R/{id}")).unwrap()).collect()
         };
         assert_eq!((access.publish, access.subscribe), (filters("U"), filters("D")));
+        let certified = |name| login_with(Some("register"), Some(b"default"), Some(name));
+        for own in ["ZD-1", "PART-1-ZD-1", CODE] {
+            assert!(certified(own).is_ok(), "{own}");
+        }
+        assert!(certified("ZD-2").is_err() && certified("display").is_err());
         assert_eq!(ids_of("PART-"), ["PART-"]);
         for wrong in ["PART", "", "A-B-C-D-E-F-G-H-I-J"] {
             assert_eq!(ids_of(wrong), [""; 0], "{wrong}");

@@ -102,6 +102,12 @@ impl Roster {
         self.members().named(name)
     }
 
+    /// Serial number of a pile; `None` if there is no such pile.
+    #[must_use]
+    pub fn serial_of(&self, pile: PileCode) -> Option<String> {
+        self.members().piles.get(&pile).map(|member| member.serial.clone())
+    }
+
     /// All that is known of them, for people.
     #[must_use]
     pub fn piles(&self) -> BTreeMap<PileCode, Member> {
