@@ -104,6 +104,35 @@ fn one_lost_page_costs_its_own_orders_only() {
     assert!(orders.iter().all(|(seq, order)| expected[seq] == *order), "the others are whole");
 }
 
+/// Makes of a file one of the first schema, which lacks a table.
+fn first_schema(path: &Path) {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    conn.execute_batch("DROP TABLE passes; PRAGMA user_version = 1;").unwrap();
+}
+
+#[test]
+fn a_file_of_the_first_schema_is_taken_over_sound_or_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = whole(dir.path());
+    let path = dir.path().join("ledger.db");
+    first_schema(&path);
+    let mut bytes = fs::read(&path).unwrap();
+    let (ledger, opening) = open(dir.path());
+    let migrated = opening.migrated.unwrap();
+    assert_eq!((migrated.from, opening.salvaged), (1, None));
+    assert_eq!(all(&ledger), expected);
+
+    let needle = format!("{:012}", 150);
+    let at = bytes.windows(12).position(|text| text == needle.as_bytes()).unwrap();
+    bytes[at / 1024 * 1024..][..1024].fill(0);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("ledger.db"), bytes).unwrap();
+    let (mut ledger, opening) = open(dir.path());
+    assert!(opening.salvaged.unwrap().kept >= ORDERS - 12);
+    assert!(all(&ledger).iter().all(|(seq, order)| expected[seq] == *order));
+    assert_eq!(ledger.load().unwrap().passes, []);
+}
+
 #[test]
 fn a_copy_of_a_damaged_file_gives_what_can_be_read_of_it() {
     let dir = tempfile::tempdir().unwrap();

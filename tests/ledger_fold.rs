@@ -167,6 +167,19 @@ impl Memory {
                 Entry::RemoteClosed { uplink, sequence }
             }
             26 => Entry::ClockStepped { by_ms: 5, at },
+            27 => {
+                let open = (uplink.clone(), Sequence(which % 3));
+                if !image.passes.contains(&open) {
+                    image.passes.push(open);
+                    image.passes.sort();
+                }
+                Entry::PassOpened { uplink, sequence: Sequence(which % 3) }
+            }
+            28 => {
+                let sequence = Sequence(which % 3);
+                image.passes.retain(|open| *open != (uplink.clone(), sequence));
+                Entry::PassClosed { uplink, sequence }
+            }
             _ => return None,
         })
     }
@@ -202,7 +215,7 @@ proptest! {
 
     #[test]
     fn load_is_the_fold_of_the_entries(
-        choices in prop::collection::vec((0_u8..27, any::<u32>(), any::<bool>()), 1..200),
+        choices in prop::collection::vec((0_u8..29, any::<u32>(), any::<bool>()), 1..200),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let (mut ledger, _) = open(dir.path());

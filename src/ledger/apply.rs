@@ -62,7 +62,9 @@ impl Writer<'_> {
             | Entry::TariffKept { .. }
             | Entry::SequencesReserved { .. }
             | Entry::RemoteOpened(_)
-            | Entry::RemoteClosed { .. } => self.apply_to_site(entry),
+            | Entry::RemoteClosed { .. }
+            | Entry::PassOpened { .. }
+            | Entry::PassClosed { .. } => self.apply_to_site(entry),
         }
     }
 

@@ -54,6 +54,14 @@ impl Writer<'_> {
             Entry::SequencesReserved { uplink, up_to } => self.reserved(uplink, *up_to),
             Entry::RemoteOpened(remote) => self.remote_opened(remote),
             Entry::RemoteClosed { uplink, sequence } => self.remote_closed(uplink, *sequence),
+            Entry::PassOpened { uplink, sequence } => {
+                let sql = "INSERT OR IGNORE INTO passes (uplink, sequence) VALUES (?1, ?2)";
+                self.pass(sql, uplink, *sequence)
+            }
+            Entry::PassClosed { uplink, sequence } => {
+                let sql = "DELETE FROM passes WHERE uplink = ?1 AND sequence = ?2";
+                self.pass(sql, uplink, *sequence)
+            }
             _ => Ok(()),
         }
     }
@@ -65,6 +73,17 @@ impl Writer<'_> {
         self.journal(OrderSeq(0), fact)?;
         dates::learn(self.conn, boot, epoch_ms, at.wall.quality)?;
         self.caches.calendar = rows::calendar(self.conn)?;
+        Ok(())
+    }
+
+    fn pass(
+        &mut self,
+        sql: &str,
+        uplink: &UplinkName,
+        sequence: Sequence,
+    ) -> Result<(), LedgerError> {
+        let uplink = self.caches.uplink(self.conn, uplink)?;
+        self.conn.prepare_cached(sql)?.execute([uplink, sequence.0.cast_signed()])?;
         Ok(())
     }
 

@@ -47,6 +47,7 @@ pub(super) fn image(
         sequences: sequences(conn)?,
         remotes,
         remote_transactions,
+        passes: passes(conn)?,
     })
 }
 
@@ -139,6 +140,20 @@ fn sequences(conn: &Connection) -> Result<BTreeMap<UplinkName, Sequence>, Ledger
         sequences.insert(columns::uplink(row, 0)?, up_to);
     }
     Ok(sequences)
+}
+
+/// Messages passed to a pile that has not answered.
+fn passes(conn: &Connection) -> Result<Vec<(UplinkName, Sequence)>, LedgerError> {
+    let sql = "SELECT u.name, p.sequence FROM passes p JOIN uplinks u ON u.no = p.uplink
+        ORDER BY u.name, p.sequence";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut passes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let sequence = Sequence(row.get::<_, i64>(1)?.cast_unsigned());
+        passes.push((columns::uplink(row, 0)?, sequence));
+    }
+    Ok(passes)
 }
 
 /// Remote starts without an answer, and the transactions of the last ones, newest last.

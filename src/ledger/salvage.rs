@@ -98,7 +98,7 @@ pub(super) fn replace(
 fn open_damaged(dir: &Path, options: &Options) -> Result<Connection, LedgerError> {
     let old = open::connect_to_read(&dir.join(open::FILE), options)?;
     let known = i64::try_from(schema::MIGRATIONS.len()).expect("there are few");
-    if schema::version(&old)? != known {
+    if !(schema::OLDEST_ALIKE..=known).contains(&schema::version(&old)?) {
         return Err(LedgerError::corrupt("the schema cannot be read, or is an older one"));
     }
     for table in ["piles", "uplinks", "live", "transactions"] {
@@ -150,9 +150,17 @@ fn take_over(
 ) -> Result<(u64, u64), LedgerError> {
     let head = journal::head(old).ok().filter(|head| head.n > noted.head.n).unwrap_or(noted.head);
     journal::set_anchor(new, &head, "salvaged")?;
-    for table in
-        ["piles", "uplinks", "boots", "cards", "tariff", "sequences", "remotes", "versions"]
-    {
+    for table in [
+        "piles",
+        "uplinks",
+        "boots",
+        "cards",
+        "tariff",
+        "sequences",
+        "remotes",
+        "passes",
+        "versions",
+    ] {
         copy(old, table, new, table)?;
     }
     copy(old, "(SELECT * FROM meta WHERE key = 'pruned_to')", new, "meta")?;

@@ -8,7 +8,11 @@ use super::error::LedgerError;
 
 /// Steps from schema 0, an empty file, forward; the number of a schema is the number of steps
 /// that led to it. Steps are never changed, only added.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("passes.sql")];
+
+/// Oldest schema whose tables are, column by column, those of the last one; later steps up to now
+/// only add tables. Rows of a damaged file can be taken over as they are from here on.
+pub(super) const OLDEST_ALIKE: i64 = 1;
 
 /// What migrating did.
 #[derive(Debug, Clone, PartialEq, Eq)]

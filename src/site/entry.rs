@@ -159,6 +159,20 @@ pub enum Entry {
         /// The request's sequence id.
         sequence: Sequence,
     },
+    /// A message of an uplink is passed to a pile; not done again after a restart.
+    PassOpened {
+        /// The uplink.
+        uplink: UplinkName,
+        /// The message's sequence id.
+        sequence: Sequence,
+    },
+    /// The message got its answer, or nobody waits for it any more.
+    PassClosed {
+        /// The uplink.
+        uplink: UplinkName,
+        /// The message's sequence id.
+        sequence: Sequence,
+    },
     /// The uplink is owed nothing more. Journalled.
     UplinkRetired {
         /// The uplink.

@@ -209,6 +209,8 @@ pub struct Site {
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
     deposits: Deposits,
+    /// Messages passed in an earlier run whose uplink has not been told that they failed.
+    lost_passes: Vec<(UplinkName, Sequence)>,
     alarms: Alarms,
     counters: Counters,
     clock: Option<(ClockQuality, i64)>,
@@ -239,6 +241,7 @@ impl Site {
             former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             deposits: Deposits::default(),
+            lost_passes: image.passes,
             cards: image.cards,
             tariff: image.tariff,
             alarms: Alarms::default(),

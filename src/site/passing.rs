@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Site, link::Purpose, turn::Turn};
+use super::{Site, entry::Entry, link::Purpose, turn::Turn};
 use crate::{
     domain::{
         id::{OrderId, PileCode, RequestId, Sequence, TransactionId, UplinkName},
@@ -159,6 +159,34 @@ impl Site {
             }
         };
         UplinkReply::Error { code: ErrorCode::Internal, text: text.to_owned() }
+    }
+
+    /// Whoever asked is told, and the message is over.
+    pub(super) fn close_pass(
+        &mut self,
+        uplink: &UplinkName,
+        sequence: Sequence,
+        reply: UplinkReply,
+        turn: &mut Turn,
+    ) {
+        turn.remember(Entry::PassClosed { uplink: uplink.clone(), sequence });
+        if let Some(link) = self.links.get_mut(uplink)
+            && link.is_online()
+        {
+            link.reply(turn, sequence, reply);
+        }
+    }
+
+    /// Messages passed in an earlier run get their definite failure.
+    pub(super) fn fail_lost_passes(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.lost_passes).into_iter().partition(|(of, _)| of == name);
+        self.lost_passes = others;
+        for (name, sequence) in mine {
+            let text = "the controller restarted".to_owned();
+            let reply = UplinkReply::Error { code: ErrorCode::Internal, text };
+            self.close_pass(&name, sequence, reply, turn);
+        }
     }
 
     /// A pile wants something of the backend, or tells it something.

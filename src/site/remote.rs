@@ -1,6 +1,9 @@
 //! Remote start and stop: done at most once, with a deadline, and never after a restart.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -156,11 +159,16 @@ impl Remotes {
     }
 
     /// The uplink has lost its link: answers to its messages find nobody any more, least of all
-    /// somebody who has begun to number anew.
-    pub(super) fn forget_passes(&mut self, name: &UplinkName) {
-        for call in self.calls.values_mut().filter(|call| call.is_pass_of(name)) {
-            call.what = CallKind::Other;
-        }
+    /// somebody who has begun to number anew. Gives these messages.
+    pub(super) fn forget_passes(&mut self, name: &UplinkName) -> Vec<Sequence> {
+        let of_uplink = self.calls.values_mut().filter(|call| call.is_pass_of(name));
+        let forgotten = of_uplink.map(|call| mem::replace(&mut call.what, CallKind::Other));
+        forgotten
+            .filter_map(|what| match what {
+                CallKind::Pass { sequence, .. } => Some(sequence),
+                _ => None,
+            })
+            .collect()
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -303,7 +311,10 @@ impl Site {
         turn: &mut Turn,
     ) {
         let what = match waiting {
-            Some((uplink, sequence, code)) => CallKind::Pass { uplink, sequence, code },
+            Some((uplink, sequence, code)) => {
+                turn.remember(Entry::PassOpened { uplink: uplink.clone(), sequence });
+                CallKind::Pass { uplink, sequence, code }
+            }
             None => CallKind::Other,
         };
         self.call(pile, PileCall::Pass(passed), what, turn);
@@ -401,20 +412,6 @@ impl Site {
         }
     }
 
-    fn close_pass(
-        &mut self,
-        uplink: &UplinkName,
-        sequence: Sequence,
-        reply: UplinkReply,
-        turn: &mut Turn,
-    ) {
-        if let Some(link) = self.links.get_mut(uplink)
-            && link.is_online()
-        {
-            link.reply(turn, sequence, reply);
-        }
-    }
-
     /// Calls that nobody answered in time, or whose pile has gone.
     pub(super) fn expire_calls(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
@@ -453,7 +450,7 @@ impl Site {
     /// Remote starts of an earlier run get their definite failure.
     pub(super) fn fail_orphans(&mut self, name: &UplinkName, turn: &mut Turn) {
         let (mine, others) =
-            std::mem::take(&mut self.remotes.orphans).into_iter().partition(|o| o.uplink == *name);
+            mem::take(&mut self.remotes.orphans).into_iter().partition(|o| o.uplink == *name);
         self.remotes.orphans = others;
         let mine: Vec<OpenRemote> = mine;
         for orphan in mine {

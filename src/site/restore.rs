@@ -40,6 +40,8 @@ pub struct Image {
     pub remotes: Vec<OpenRemote>,
     /// Ids of the last remote starts, answered or not, newest last; bounded by the ledger.
     pub remote_transactions: Vec<crate::domain::id::TransactionId>,
+    /// Messages of uplinks that were passed to a pile and not answered; by uplink and sequence id.
+    pub passes: Vec<(UplinkName, Sequence)>,
 }
 
 /// What an uplink is owed.

@@ -57,7 +57,9 @@ impl Site {
         let Some(link) = self.links.get_mut(name) else { return };
         link.disconnected(turn, reason);
         let orphaned = link.orphaned();
-        self.remotes.forget_passes(name);
+        for sequence in self.remotes.forget_passes(name) {
+            turn.remember(Entry::PassClosed { uplink: name.clone(), sequence });
+        }
         for purpose in orphaned {
             self.unanswered(name, purpose, turn);
         }
@@ -333,6 +335,7 @@ impl Site {
             self.announce(seq, None, turn);
         }
         self.fail_orphans(name, turn);
+        self.fail_lost_passes(name, turn);
     }
 
     fn requested(

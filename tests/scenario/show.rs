@@ -54,6 +54,8 @@ pub fn entry(entry: &Entry) -> String {
             format!("remote start {} opened, transaction {transaction}", open.sequence.0)
         }
         Entry::RemoteClosed { sequence, .. } => format!("remote start {} closed", sequence.0),
+        Entry::PassOpened { sequence, .. } => format!("message {} opened", sequence.0),
+        Entry::PassClosed { sequence, .. } => format!("message {} closed", sequence.0),
         Entry::UplinkRetired { uplink, .. } => format!("uplink {uplink} retired"),
     }
 }
