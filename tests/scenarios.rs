@@ -113,4 +113,5 @@ scenarios! {
     v1_10_pile_under_1_0_cloud
     v1_0_stop_without_start
     v1_0_cloud_silent
+    certificate_ends
 }

@@ -83,10 +83,9 @@ impl Facts {
     }
 
     /// Whom it names. Two names could be two piles, so several are as bad as none.
-    pub fn name(mut self) -> Result<CertificateName, CertificateFault> {
-        let (1, Some(name)) = (self.names.len(), self.names.pop()) else {
-            return Err(CertificateFault::Names(self.names.len()));
-        };
+    pub fn name(self) -> Result<CertificateName, CertificateFault> {
+        let only = <[Option<String>; 1]>::try_from(self.names);
+        let [name] = only.map_err(|names| CertificateFault::Names(names.len()))?;
         name.and_then(CertificateName::new).ok_or(CertificateFault::Name)
     }
 }
@@ -99,4 +98,81 @@ fn text(attribute: &AttributeTypeAndValue) -> Option<String> {
     let ia5 = || Ia5StringRef::try_from(value).map(|text| text.as_str().to_owned());
     let teletex = || TeletexStringRef::try_from(value).map(|text| text.as_str().to_owned());
     utf8.or_else(|_| printable()).or_else(|_| ia5()).or_else(|_| teletex()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DnType, DnValue, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// A certificate with these attributes in its subject.
+    fn certificate(subject: Vec<(DnType, DnValue)>) -> Vec<u8> {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in subject {
+            params.distinguished_name.push(kind, value);
+        }
+        params.not_after = date_time_ymd(2030, 1, 1);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    fn name(subject: Vec<(DnType, DnValue)>) -> Result<CertificateName, CertificateFault> {
+        Facts::read(&certificate(subject)).unwrap().name()
+    }
+
+    #[test]
+    fn the_one_common_name_is_read_in_every_encoding() {
+        for value in [
+            DnValue::Utf8String("ZD1".to_owned()),
+            DnValue::PrintableString("ZD1".try_into().unwrap()),
+            DnValue::Ia5String("ZD1".try_into().unwrap()),
+            DnValue::TeletexString("ZD1".try_into().unwrap()),
+        ] {
+            let organisation = (DnType::OrganizationName, DnValue::from("ACME"));
+            let found = name(vec![organisation, (DnType::CommonName, value)]).unwrap();
+            assert_eq!(found.as_str(), "ZD1");
+        }
+    }
+
+    #[test]
+    fn none_several_and_strange_names_are_refused() {
+        let again = DnType::CustomDnType(vec![2, 5, 4, 3]);
+        let two = vec![(DnType::CommonName, "ZD1".into()), (again, "ZD2".into())];
+        assert_eq!(name(two), Err(CertificateFault::Names(2)));
+        assert_eq!(name(Vec::new()), Err(CertificateFault::Names(0)));
+        for strange in ["", "Z\u{7}", &"Z".repeat(65)] {
+            let subject = vec![(DnType::CommonName, strange.into())];
+            assert_eq!(name(subject), Err(CertificateFault::Name), "{strange:?}");
+        }
+        let wide = DnValue::BmpString("ZD1".try_into().unwrap());
+        assert_eq!(name(vec![(DnType::CommonName, wide)]), Err(CertificateFault::Name));
+    }
+
+    #[test]
+    fn the_end_of_its_validity_is_read() {
+        let facts = Facts::read(&certificate(Vec::new())).unwrap();
+        assert_eq!(facts.ends_s, 1_893_456_000);
+        assert!(Facts::read(&vec![0x30; MAX_BYTES + 1]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_no_certificate_is_refused(
+            cut in any::<prop::sample::Index>(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let whole = certificate(vec![(DnType::CommonName, "ZD1".into())]);
+            prop_assert!(Facts::read(&whole[..cut.index(whole.len())]).is_err());
+            let mut changed = whole;
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            // It may still be one; it must not panic.
+            let _read = Facts::read(&changed).and_then(Facts::name);
+        }
+    }
 }

@@ -99,6 +99,12 @@ impl Doors {
         self.shared.porch.as_ref().map(Porch::probe)
     }
 
+    /// Last second of the certificate they show, unix. `None` without TLS.
+    #[must_use]
+    pub fn certificate_ends_s(&self) -> Option<u64> {
+        self.shared.porch.as_ref().map(Porch::ends_s)
+    }
+
     /// New TLS connections are met with these keys; those that stand are left alone. Without TLS
     /// there is nothing to do.
     ///

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    RootCertStore,
+    Error, RootCertStore,
     crypto::{CryptoProvider, ring},
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -69,9 +69,7 @@ impl Keys {
             return Err(faults.into_iter().flatten().collect());
         };
         let own = CertifiedKey::new(chain.clone(), Arc::clone(key));
-        own.keys_match().map_err(|_| {
-            vec![fault(KeysPart::Key, "does not belong to the certificate".to_owned())]
-        })?;
+        own.keys_match().map_err(|error| vec![mismatch(&error)])?;
         Ok(Self { own: Arc::new(own), authorities: authorities.clone(), ends_s: *ends_s })
     }
 
@@ -89,6 +87,16 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 const fn fault(part: KeysPart, text: String) -> KeysFault {
     KeysFault { part, text }
+}
+
+fn mismatch(error: &Error) -> KeysFault {
+    match error {
+        Error::InconsistentKeys(_) => {
+            fault(KeysPart::Key, "does not belong to the certificate".to_owned())
+        }
+        // Such as one of version 1, which has no place for the names of hosts.
+        other => fault(KeysPart::Certificate, format!("cannot be used: {other}")),
+    }
 }
 
 type Chain = Vec<CertificateDer<'static>>;

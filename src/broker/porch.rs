@@ -10,8 +10,8 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, HandshakeKind, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, HandshakeKind,
+    ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -28,7 +28,7 @@ use super::certificate::{CertificateFault, CertificateName, Facts};
 use super::config::TlsDoor;
 use super::entrance::see_off;
 use super::keys::{Keys, provider};
-use crate::domain::time::{ClockQuality, Wall};
+use crate::domain::time::Wall;
 
 /// Handshakes that are computed at the same time: one core is left to the piles that are in.
 const COMPUTED_AT_ONCE: usize = 1;
@@ -43,6 +43,7 @@ pub type WallClock = Arc<dyn Fn() -> Wall + Send + Sync>;
 struct Terms {
     server: Arc<ServerConfig>,
     probe: Arc<ClientConfig>,
+    ends_s: u64,
 }
 
 /// Where TLS clients are met.
@@ -90,11 +91,29 @@ impl From<io::Error> for HandshakeError {
         match inner {
             Some(Error::InvalidMessage(_)) => Self::NoTls,
             Some(Error::NoCertificatesPresented) => Self::NoCertificate,
+            Some(Error::InvalidCertificate(why)) => Self::Refused(judgement(why)),
             Some(Error::AlertReceived(alert)) => Self::Alert(format!("{alert:?}")),
             Some(other) => Self::Refused(other.to_string()),
             None => Self::HungUp,
         }
     }
+}
+
+/// What is wrong with a client's certificate, for whoever installs it.
+fn judgement(why: &CertificateError) -> String {
+    let text = match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet"
+        }
+        CertificateError::UnknownIssuer => "is of an unknown authority",
+        CertificateError::BadSignature => "has a wrong signature",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not made for clients"
+        }
+        other => return format!("client certificate cannot be used: {other}"),
+    };
+    format!("client certificate {text}")
 }
 
 impl Porch {
@@ -115,6 +134,11 @@ impl Porch {
     /// How the controller itself comes in.
     pub fn probe(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.terms().probe)
+    }
+
+    /// Last second of the certificate that is shown, unix.
+    pub fn ends_s(&self) -> u64 {
+        self.terms().ends_s
     }
 
     fn terms(&self) -> Arc<Terms> {
@@ -170,13 +194,13 @@ async fn turn_away(error: io::Error, stream: Option<TcpStream>) -> HandshakeErro
 
 /// Unix seconds; `None` while nobody knows them.
 fn known_s(wall: &WallClock) -> Option<u64> {
-    let wall = wall();
-    (wall.quality != ClockQuality::Unset).then(|| u64::try_from(wall.unix_ms).unwrap_or(0) / 1000)
+    wall().known_s().and_then(|now_s| u64::try_from(now_s).ok())
 }
 
 impl Terms {
     fn new(keys: &Keys, wall: &WallClock) -> Result<Self, Error> {
-        Ok(Self { server: Arc::new(server(keys, wall)?), probe: Arc::new(probe(keys)?) })
+        let server = Arc::new(server(keys, wall)?);
+        Ok(Self { server, probe: Arc::new(probe(keys)?), ends_s: keys.ends_s() })
     }
 }
 

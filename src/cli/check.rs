@@ -3,29 +3,40 @@
 use serde_json::{Value, json};
 
 use super::{Common, Exit, table};
-use crate::service::{
-    config::{Config, ConfigError, Fault},
-    roster::Roster,
+use crate::{
+    clock::Clock,
+    service::{
+        config::{Config, ConfigError, Fault},
+        roster::Roster,
+    },
 };
 
-/// Tells every fault of the config, or that there is none.
+/// Tells every fault of the config, or that there is none, and what soon will be one.
 pub(super) fn run(common: &Common) -> Exit {
     let loaded = Config::load(&common.config);
     match loaded.and_then(|config| Roster::open(&config).map(|_| config)) {
         Ok(config) => {
+            let warnings = config.warnings(Clock::passing().now().wall.known_s());
             if common.json {
-                table::json(&json!({ "faults": [] }));
+                table::json(&json!({ "faults": [], "warnings": documents(&warnings) }));
+            }
+            for warning in &warnings {
+                eprintln!("{warning}");
             }
             let (piles, uplinks) = (config.piles.len(), config.uplinks.len());
             eprintln!("{}: good: {piles} pile(s), {uplinks} uplink(s)", common.config.display());
             Exit::Done
         }
         Err(faults) if common.json => {
-            table::json(&json!({ "faults": faults.0.iter().map(document).collect::<Vec<_>>() }));
+            table::json(&json!({ "faults": documents(&faults.0), "warnings": [] }));
             Exit::Config
         }
         Err(faults) => tell(&faults),
     }
+}
+
+fn documents(faults: &[Fault]) -> Vec<Value> {
+    faults.iter().map(document).collect()
 }
 
 fn document(fault: &Fault) -> Value {

@@ -4,6 +4,7 @@ pub mod config;
 pub mod credentials;
 mod doorkeeper;
 pub mod enrolment;
+mod expiry;
 pub mod gate;
 pub mod heart;
 pub mod logging;

@@ -190,6 +190,7 @@ impl Source for Desk {
                 .map(|(code, pile)| (*code, pile_facts(pile)))
                 .collect(),
             counters: self.counters(),
+            certificate_ends_s: self.doors.certificate_ends_s(),
         }
     }
 

@@ -36,6 +36,8 @@ pub enum AlarmKind {
     ClockUnset,
     /// The store is full: no new charging.
     StorageFull,
+    /// The doors' certificate comes to its end.
+    CertificateEnds,
     /// The ledger was found damaged, or without rows it had; stands until the next start.
     LedgerDamaged,
     /// A remote start ran late or after a failure was reported; it was stopped.
@@ -69,6 +71,7 @@ impl AlarmKind {
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",
+            Self::CertificateEnds => "certificate_ends",
             Self::LedgerDamaged => "ledger_damaged",
             Self::LateStart(_) => "late_remote_start",
             Self::Doors(DoorsTrouble::Logins) => "doors_logins_refused",

@@ -76,6 +76,13 @@ impl Site {
         }
     }
 
+    pub(super) fn certificate(&mut self, warning: Option<String>, turn: &Turn) {
+        match warning {
+            Some(text) => self.alarms.raise(AlarmKind::CertificateEnds, turn.stamp(), text),
+            None => self.alarms.clear(&AlarmKind::CertificateEnds),
+        }
+    }
+
     pub(super) fn storage(&mut self, is_full: bool, turn: &mut Turn) {
         self.is_storage_full = is_full;
         if is_full {

@@ -138,6 +138,11 @@ pub enum Input {
         /// How much of it, for people; `None` when it is over.
         text: Option<String>,
     },
+    /// The doors' certificate comes to its end, or was renewed.
+    Certificate {
+        /// What is wrong with it, for people.
+        warning: Option<String>,
+    },
     /// A deadline has passed.
     Tick,
 }
@@ -268,6 +273,7 @@ impl Site {
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
             Input::PileAdmitted { pile, config } => self.admit(pile, config),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
+            Input::Certificate { warning } => self.certificate(warning, &turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
             }

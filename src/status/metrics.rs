@@ -85,6 +85,10 @@ impl Page<'_> {
         alarms.for_each(|name| *standing.entry(name).or_default() += 1);
         let standing = standing.into_iter().map(|(name, n)| (vec![("alarm", name.to_owned())], n));
         self.gauges("alarms", "Alarms that stand", standing);
+        if let Some(ends_s) = facts.certificate_ends_s {
+            let help = "Unix time at which the doors' certificate expires";
+            self.gauge("doors_certificate_expiry_timestamp_seconds", help, ends_s);
+        }
         for (name, help, value) in &facts.counters {
             self.counters(name, help, [(Vec::new(), *value)]);
         }

@@ -105,6 +105,8 @@ pub struct Facts {
     pub uplinks: BTreeMap<UplinkName, UplinkFacts>,
     /// The piles.
     pub piles: BTreeMap<PileCode, PileFacts>,
+    /// Last second of the doors' certificate, unix; `None` without TLS.
+    pub certificate_ends_s: Option<u64>,
     /// Counters of the rooms, by metric name without the prefix, with a help text each.
     pub counters: Vec<(&'static str, &'static str, u64)>,
 }

@@ -235,6 +235,10 @@ impl World {
                 self.quality = ClockQuality::Synced;
             }
             ["store", state] => self.step(Input::Storage { is_full: *state == "full" }),
+            ["certificate", "renewed"] => self.step(Input::Certificate { warning: None }),
+            ["certificate", rest @ ..] => {
+                self.step(Input::Certificate { warning: Some(rest.join(" ")) });
+            }
             ["alarms"] => self.alarms(),
             ["orders"] => self.orders(),
             ["retry", "newest"] => self.retry(),

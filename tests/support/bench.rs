@@ -110,6 +110,20 @@ impl Bench {
         fs::write(self.config(), text).unwrap();
     }
 
+    /// Changes a line of the config; `DIR` becomes the directory.
+    pub fn replace(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from), "{from} in {text}");
+        let to = to.replace("DIR", self.dir.path().to_str().unwrap());
+        fs::write(self.config(), text.replace(from, &to)).unwrap();
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     /// Writes a file with a secret.
     pub fn secret(&self, name: &str, text: &str) {
         secret(self.dir.path(), name, text);
@@ -152,9 +166,8 @@ impl Bench {
     }
 
     pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM");
         let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         child.wait().unwrap().code()
     }
 

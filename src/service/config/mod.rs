@@ -33,6 +33,7 @@ pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
 pub use uplink::{Endpoint, Uplink};
 
+use super::expiry;
 use crate::{
     domain::id::PileCode,
     site::{PileConfig, SiteConfig},
@@ -93,6 +94,21 @@ impl Config {
         };
         faults.finish()?;
         Ok(config.expect("a table that could not be read has left a fault"))
+    }
+
+    /// What is not wrong yet, but will be, `now_s` being the unix time if anybody knows it.
+    #[must_use]
+    pub fn warnings(&self, now_s: Option<i64>) -> Vec<Fault> {
+        let expiry = self.broker.tls.as_ref().and_then(|tls| {
+            Some(Fault {
+                file: tls.certificate_file.clone(),
+                line: None,
+                key: String::new(),
+                text: expiry::warning(tls.keys.ends_s(), now_s)?,
+                hint: Some("renew it, then: systemctl reload sitepilot".to_owned()),
+            })
+        });
+        expiry.into_iter().collect()
     }
 
     /// What the site has to know; `piles`: all that it has, those of this config and others.

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use super::Config;
 use crate::service::roster::Roster;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 [site]
 code = "3101150012"
 name = "Hongqiao P1"
@@ -48,10 +48,10 @@ listen = "127.0.0.1:8080"
 "#;
 
 /// A directory with secrets, and the config that names them.
-struct Desk(tempfile::TempDir);
+pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         for name in ["pile", "code", "cloud"] {
             desk.write(name, "secret of this file\n", 0o640);
@@ -61,13 +61,13 @@ impl Desk {
         desk
     }
 
-    fn write(&self, name: &str, text: &str, mode: u32) {
+    pub(super) fn write(&self, name: &str, text: &str, mode: u32) {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn parse(&self, text: &str) -> Result<Config, Vec<String>> {
+    pub(super) fn parse(&self, text: &str) -> Result<Config, Vec<String>> {
         let text = text.replace("DIR", self.0.path().to_str().unwrap());
         Config::parse(Path::new("site.toml"), &text)
             .map_err(|error| error.0.iter().map(ToString::to_string).collect())

@@ -137,12 +137,13 @@ impl Running {
             Ok(()) => info!(level = config.log.level, "log level read again"),
             Err(error) => error!("log level not read again: {error:#}"),
         }
-        let Some(tls) = config.broker.tls.filter(|_| self.doors.tls_address().is_some()) else {
-            return;
-        };
-        match self.doors.renew(&tls.keys) {
-            Ok(()) => info!("certificates read again"),
-            Err(error) => error!("certificates not read again: {error}"),
+        match (config.broker.tls, self.doors.tls_address()) {
+            (Some(tls), Some(_)) => match self.doors.renew(&tls.keys) {
+                Ok(()) => info!("certificates read again"),
+                Err(error) => error!("certificates not read again: {error}"),
+            },
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => warn!("TLS begins and ends with a restart"),
         }
     }
 

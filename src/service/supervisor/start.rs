@@ -25,6 +25,7 @@ use crate::{
         credentials::Credentials,
         doorkeeper,
         enrolment::{self, Reception, Task},
+        expiry,
         gate::{Budget, Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
         outside::{Tickets, World},
@@ -124,6 +125,7 @@ impl Running {
         shared.start_enrolment(&mut rooms, tasks)?;
         shared.start_watchdog(&mut rooms, &probe);
         shared.start_doorkeeper(&mut rooms);
+        shared.start_expiry(&mut rooms);
         rooms.task("doors", async { Ok(doors_task.run().await?) });
         let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
         let (plain, tls) = (shared.doors.plain_address(), shared.doors.tls_address());
@@ -299,6 +301,14 @@ impl Shared<'_> {
         let (watch, pulse, clock) = (self.watch.clone(), self.pulse.clone(), self.clock.clone());
         rooms.task("watchdog", async move {
             watch.run(pulse, clock, door).await;
+            Ok(())
+        });
+    }
+
+    fn start_expiry(&self, rooms: &mut Rooms) {
+        let (doors, clock, inbox) = (self.doors.clone(), self.clock.clone(), self.inbox.clone());
+        rooms.task("expiry", async {
+            expiry::watch(doors, clock, inbox).await;
             Ok(())
         });
     }
