@@ -435,3 +435,50 @@ impl Link {
         own.into_iter().chain(asked).chain(owed).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::{
+        domain::{
+            id::UplinkName,
+            time::{BootId, Now},
+            wire::Revision,
+        },
+        protocol::charger::station::Settings,
+    };
+
+    fn link(revision: Revision, mark: u64) -> Link {
+        let station = Settings {
+            revision,
+            part_number: "SITEPILOT-1".to_owned(),
+            serial: "SP-1".to_owned(),
+            vendor: "ACME".to_owned(),
+            connectors: BTreeMap::new(),
+        };
+        let name = UplinkName::new("cloud").unwrap();
+        let config = UplinkConfig {
+            name,
+            station,
+            primary: true,
+            commands: true,
+            required: true,
+            answer_timeout_ms: 3_000,
+        };
+        let outbox = Outbox::restore(crate::site::restore::Owed::default());
+        Link::new(config, Sequence(mark), outbox, Stamp::default())
+    }
+
+    #[test]
+    fn sequence_ids_begin_anew_where_the_wire_ends_and_leave_out_open_questions() {
+        const LAST: u64 = 0x7fff_ffff;
+        let mut turn = Turn::new(Now::default(), BootId(1));
+        let mut link = link(Revision::V1_0, LAST - 2);
+        link.pending.insert(Sequence(1), Pending { purpose: Purpose::Warning, deadline: None });
+        let drawn: Vec<u64> = (0..4).map(|_| link.sequence(&mut turn).0).collect();
+        assert_eq!(drawn, [LAST - 1, LAST, 2, 3]);
+        assert_eq!(link.reserved, LAST - 1 + SEQUENCE_BLOCK, "the count goes on");
+    }
+}

@@ -42,13 +42,19 @@ pub enum Part {
 /// in the table, or cannot be parsed.
 pub fn texts(apdu: &Apdu) -> Option<Apdu> {
     let shape = match apdu.revision {
-        Revision::V1_0 => v1_0::texts::shape_of(apdu.code),
-        Revision::V1_10 => v1_10::texts::shape_of(apdu.code),
+        Revision::V1_0 => shape_of(&v1_0::texts::SHAPES, apdu.code),
+        Revision::V1_10 => shape_of(&v1_10::texts::SHAPES, apdu.code),
     }?;
     let readable = mend(shape, &apdu.body, readable)?;
     let mended =
         if readable.len() <= REPAIRED_LIMIT { readable } else { mend(shape, &apdu.body, empty)? };
     (mended != apdu.body).then(|| Apdu { body: Bytes::from(mended), ..apdu.clone() })
+}
+
+/// The texts of the message of a code, if it is repaired.
+pub fn shape_of<Id: Copy + Into<i32>>(shapes: &[(Id, Shape)], code: u8) -> Option<Shape> {
+    let found = shapes.iter().find(|(id, _)| (*id).into() == i32::from(code));
+    found.map(|(_, shape)| *shape)
 }
 
 /// What stands in for a broken text.

@@ -86,8 +86,3 @@ pub const SHAPES: [(Id, Shape); 7] = [
     (Id::IdChargingInfoReq, PROGRESS),
     (Id::IdWarningReq, WARNING),
 ];
-
-/// The texts of a message that is repaired.
-pub fn shape_of(code: u8) -> Option<Shape> {
-    SHAPES.iter().find(|(id, _)| i32::from(*id) == i32::from(code)).map(|(_, shape)| *shape)
-}
