@@ -29,12 +29,23 @@ pub struct Lab {
 impl Lab {
     /// Files of a site with so many piles of two connectors, and an uplink to `cloud`.
     pub fn new(piles: usize, cloud: &str, max_inflight: u16) -> Self {
+        Self::with_broker(piles, cloud, max_inflight, |_| String::new())
+    }
+
+    /// The same, with more lines for `[broker]`; `broker` is given the directory to put files in.
+    pub fn with_broker(
+        piles: usize,
+        cloud: &str,
+        max_inflight: u16,
+        broker: impl FnOnce(&Path) -> String,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let lab = Self { dir, piles_port: super::free_port(), http_port: super::free_port() };
         lab.secret("secret", PASSWORD);
         lab.secret("code", REGISTRATION_CODE);
         fs::create_dir(lab.data()).expect("the data directory");
-        fs::write(lab.config(), lab.toml(piles, cloud, max_inflight)).expect("the config");
+        let broker = broker(lab.dir.path());
+        fs::write(lab.config(), lab.toml(piles, cloud, max_inflight, &broker)).expect("the config");
         lab
     }
 
@@ -52,7 +63,7 @@ impl Lab {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    fn toml(&self, piles: usize, cloud: &str, max_inflight: u16) -> String {
+    fn toml(&self, piles: usize, cloud: &str, max_inflight: u16, broker: &str) -> String {
         let dir = self.dir.path().display();
         let mut text = format!(
             r#"
@@ -63,6 +74,7 @@ timezone = "Asia/Shanghai"
 data_dir = "{dir}/data"
 [broker]
 listen = "127.0.0.1:{piles_port}"
+{broker}
 [http]
 listen = "127.0.0.1:{http_port}"
 [control]

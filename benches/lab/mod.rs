@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "shared by benches that use parts of it")]
 
 pub mod controller;
+pub mod idle;
 pub mod line;
 pub mod mosquitto;
 
