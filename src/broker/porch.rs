@@ -55,7 +55,8 @@ pub(super) struct Porch {
 
 /// A client that was met.
 pub(super) struct Met {
-    pub stream: TlsStream<TcpStream>,
+    /// Boxed: its kilobyte would stand several times in the task that carries it.
+    pub stream: Box<TlsStream<TcpStream>>,
     /// Whom its certificate names, if certificates are required.
     pub certificate: Option<CertificateName>,
     /// It came again with a ticket, which spares both sides the signatures.
@@ -170,7 +171,7 @@ impl Porch {
         let is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let certificate = shown.map(|shown| self.name(shown)).transpose()?;
-        Ok(Met { stream, certificate, is_resumed })
+        Ok(Met { stream: Box::new(stream), certificate, is_resumed })
     }
 
     /// Whom a certificate names. With a ticket its validity has not been looked at again.
