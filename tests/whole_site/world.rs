@@ -16,7 +16,7 @@ use sitepilot::{
     peers::{
         Effect, Machine,
         backend::{Backend, BackendConfig, BackendNews},
-        pile::{AutoPlan, Pile, PileConfig, PileNews},
+        pile::{AnsweredOrder, AutoPlan, Pile, PileConfig, PileNews, Reports},
     },
     protocol::charger::{
         backend as pile_side, station,
@@ -39,7 +39,10 @@ const RECONNECT_MS: u64 = 800;
 pub struct Place {
     pub code: PileCode,
     pub pile: Pile,
+    pub revision: Revision,
     pub news: Vec<PileNews>,
+    /// Orders it was answered for, and what it says of them.
+    pub answered: Vec<(AnsweredOrder, Reports)>,
     connection: Option<ConnectionId>,
     pub away_until: u64,
 }
@@ -61,6 +64,8 @@ enum Flight {
 }
 
 pub struct World {
+    /// What the backend speaks.
+    pub cloud: Revision,
     pub mono: u64,
     pub rng: fastrand::Rng,
     pub places: Vec<Place>,
@@ -87,20 +92,20 @@ fn uplink() -> UplinkName {
     UplinkName::new("cloud").expect("short")
 }
 
-fn site_config(piles: usize) -> SiteConfig {
+fn site_config(cloud: Revision, piles: &[Revision]) -> SiteConfig {
     let no = |n: usize| ConnectorNo::new(u16::try_from(n).expect("few")).expect("not 0");
     let numbers = |at: usize| vec![no(2 * at + 1), no(2 * at + 2)];
-    let config = |at| site::PileConfig { revision: Revision::V1_10, connectors: numbers(at) };
+    let config = |at| site::PileConfig { revision: piles[at], connectors: numbers(at) };
     let plugs = |at| numbers(at).into_iter().zip(1..).map(move |(c, p)| (c, (pile_code(at), p)));
     let station = station::Settings {
-        revision: Revision::V1_10,
+        revision: cloud,
         part_number: "SIM".to_owned(),
         serial: "SP1".to_owned(),
         vendor: "SIM".to_owned(),
-        connectors: (0..piles).flat_map(plugs).collect(),
+        connectors: (0..piles.len()).flat_map(plugs).collect(),
     };
     SiteConfig {
-        piles: (0..piles).map(|at| (pile_code(at), config(at))).collect(),
+        piles: (0..piles.len()).map(|at| (pile_code(at), config(at))).collect(),
         uplinks: vec![UplinkConfig {
             name: uplink(),
             station,
@@ -117,11 +122,13 @@ fn site_config(piles: usize) -> SiteConfig {
 }
 
 impl World {
-    pub fn new(seed: u64, piles: usize, dir: PathBuf) -> Self {
+    /// A backend that speaks `cloud`, and a pile for each of `piles`.
+    pub fn new(seed: u64, cloud: Revision, piles: &[Revision], dir: PathBuf) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut place = |at: usize| {
             let code = pile_code(at);
             let mut config = PileConfig::new(code.as_str(), &format!("ZD{at}"), "", rng.u64(..));
+            config.revision = piles[at];
             config.speed = 50;
             config.auto = Some(AutoPlan {
                 idle_ms: (500, 20_000),
@@ -130,17 +137,22 @@ impl World {
             });
             Place {
                 code,
+                revision: config.revision,
                 pile: Pile::new(config),
                 news: Vec::new(),
+                answered: Vec::new(),
                 connection: None,
                 away_until: 0,
             }
         };
-        let places = (0..piles).map(&mut place).collect();
+        let places = (0..piles.len()).map(&mut place).collect();
+        let mut backend = BackendConfig::new(rng.u64(..));
+        backend.revision = cloud;
         Self {
+            cloud,
             mono: 0,
             places,
-            backend: Backend::new(BackendConfig::new(rng.u64(..))),
+            backend: Backend::new(backend),
             told: Vec::new(),
             controller: None,
             down_until: 0,
@@ -153,6 +165,11 @@ impl World {
             crash_after_commit: false,
             rng,
         }
+    }
+
+    fn site_config(&self) -> SiteConfig {
+        let piles: Vec<Revision> = self.places.iter().map(|place| place.revision).collect();
+        site_config(self.cloud, &piles)
     }
 
     pub fn now(&self) -> Now {
@@ -221,7 +238,7 @@ impl World {
         let image = ledger.load().expect("the ledger loads");
         let reader = ledger.reader().expect("the reader opens");
         let now = self.its_now(self.mono);
-        let (site, step) = Site::restore(image, site_config(self.places.len()), now);
+        let (site, step) = Site::restore(image, self.site_config(), now);
         self.controller = Some(Controller { site, ledger, reader, born: self.mono });
         self.commit(step);
     }
@@ -311,7 +328,7 @@ impl World {
             }
             Flight::Down { link, payload } => {
                 if self.link == Some(link) {
-                    let settings = site_config(self.places.len()).uplinks.remove(0).station;
+                    let settings = self.site_config().uplinks.remove(0).station;
                     let event = station::decode(Class::Command, &payload, &settings);
                     let event = event.expect("a simulated backend speaks the protocol");
                     self.step(vec![Input::Uplink { uplink: uplink(), event }]);
@@ -364,23 +381,25 @@ impl World {
 
     fn send_pile(&mut self, pile: PileCode, message: &ToPile) {
         let at_s = Some(self.now().wall.unix_s());
-        let encoded = pile_side::encode(message, Revision::V1_10, at_s).expect("it encodes");
-        let (_, payload) = encoded.expect("1.10 has every answer");
+        let at = self.places.iter().position(|p| p.code == pile).expect("a known pile");
+        let revision = self.places[at].revision;
+        let encoded = pile_side::encode(message, revision, at_s).expect("it encodes");
+        // 1.0 has no answer to some requests.
+        let Some((_, payload)) = encoded else { return };
         let connection = match message {
             ToPile::Answer { id, .. } => id.connection,
             ToPile::Call { connection, .. } => *connection,
         };
-        let at = self.places.iter().position(|p| p.code == pile).expect("a known pile");
         self.launch(NEAR_MS, Flight::ToPile { at, connection, payload });
     }
 
     fn send_backend(&mut self, message: &sitepilot::domain::reply::ToUplink) {
         let Some(link) = self.link else { return };
-        let settings = site_config(self.places.len()).uplinks.remove(0).station;
+        let settings = self.site_config().uplinks.remove(0).station;
         let at_s = Some(self.now().wall.unix_s());
-        let (class, payload) = station::encode(message, &settings, at_s)
-            .expect("it encodes")
-            .expect("it is said in 1.10");
+        let encoded = station::encode(message, &settings, at_s).expect("it encodes");
+        // The answer of a pile may be one that 1.0 does not have.
+        let Some((class, payload)) = encoded else { return };
         let topic = Topic::up(class, DEVICE).to_string();
         self.launch(FAR_MS, Flight::Up { link, topic, payload });
     }
@@ -389,7 +408,13 @@ impl World {
     pub fn collect(&mut self) {
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
-            place.news.extend(std::iter::from_fn(|| place.pile.take_news()));
+            while let Some(news) = place.pile.take_news() {
+                if let PileNews::OrderAnswered(order) = &news {
+                    let reports = place.pile.reports(order.record).expect("it is in memory");
+                    place.answered.push((order.clone(), reports));
+                }
+                place.news.push(news);
+            }
             let effects: Vec<_> = std::iter::from_fn(|| place.pile.take_effect()).collect();
             for effect in effects {
                 match effect {
