@@ -17,9 +17,6 @@ const MAX_STEPS: usize = 4096;
 /// Packet ids a client publishes with.
 const CLIENT_IDS: u8 = 6;
 
-/// What is said of an acknowledgement that is refused though it is due.
-const RIGHT: &str = "a client that keeps to MQTT";
-
 /// Steps of one exchange; more are needed only if it never ends.
 const HEALING_STEPS: usize = 10_000;
 
@@ -191,11 +188,15 @@ impl Play {
         if self.answers.is_empty() {
             return;
         }
-        match self.answers.remove(which % self.answers.len()) {
-            Reply::PubAck(id) => self.session.on_puback(id).expect(RIGHT),
-            Reply::PubRec(id) => self.session.on_pubrec(id).expect(RIGHT),
-            Reply::PubComp(id) => self.session.on_pubcomp(id).expect(RIGHT),
+        let taken = match self.answers.remove(which % self.answers.len()) {
+            Reply::PubAck(id) => self.session.on_puback(id),
+            Reply::PubRec(id) => self.session.on_pubrec(id),
+            Reply::PubComp(id) => self.session.on_pubcomp(id),
             other => unreachable!("a client does not say {other:?}"),
+        };
+        if taken.is_err() {
+            assert!(self.is_lawless, "what the client owes is refused");
+            self.reconnect(0);
         }
     }
 
@@ -229,10 +230,13 @@ impl Play {
     fn break_rules(&mut self, how: u8) {
         self.is_lawless = true;
         let id = u16::from(how) + 1;
-        let _either = self.session.on_puback(id);
-        let _either = self.session.on_pubrec(id);
-        let _either = self.session.on_pubcomp(id);
-        self.session.on_pubrel(id);
+        let session = &mut self.session;
+        let taken = session.on_puback(id).and(session.on_pubrec(id)).and(session.on_pubcomp(id));
+        session.on_pubrel(id);
+        // As the doors do with such a client.
+        if taken.is_err() {
+            self.reconnect(0);
+        }
     }
 
     /// As after 65,535 messages: packet ids begin anew. Ids that rest are only promised to as many
