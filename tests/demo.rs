@@ -14,6 +14,10 @@ fn the_demo_ends_with_a_good_verdict() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{told}");
     assert!(said.starts_with("verdict: GOOD"), "{said}");
+    for (pile, revision) in [("A", "1.10"), ("B", "1.0"), ("C", "1.10")] {
+        let line = said.lines().find(|line| line.trim_start().starts_with(&format!("pile {pile}")));
+        assert!(line.is_some_and(|line| line.contains(&format!("revision {revision},"))), "{said}");
+    }
     assert!(said.contains("1 closed by the site with the last reading, 1 disputed"), "{said}");
     assert!(told.contains("loses power in mid-order"), "{told}");
 }

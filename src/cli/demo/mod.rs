@@ -1,5 +1,6 @@
 //! `demo`: a whole site in one process, with a cloud, piles and outages, and a verdict.
 
+mod cast;
 mod place;
 mod story;
 mod verdict;
@@ -15,9 +16,10 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 
 use self::{
+    cast::CAST,
     place::Place,
-    story::{Act, PILES, PLUGS, story},
-    verdict::Verdict,
+    story::{Act, story},
+    verdict::{PileBook, Verdict},
     view::View,
 };
 use super::Exit;
@@ -31,7 +33,7 @@ use crate::{
         hosted::Hosted,
         line::{Line, Weather},
         mqtt::{self, Broker},
-        pile::{AnsweredOrder, Memory, Pile, PileConfig, PileNews, Timing},
+        pile::{Memory, Pile, PileNews},
     },
     service::supervisor::Running,
 };
@@ -41,9 +43,6 @@ const BEAT: Duration = Duration::from_millis(50);
 
 /// Time after the story for everything to settle; enough for a repetition after silence.
 const SETTLING_MS: u64 = 60_000;
-
-/// How much faster than a real pile a simulated one charges.
-const SPEED: u32 = 400;
 
 /// How long a pile stays dark after its power failed.
 const DARK_MS: u64 = 1_500;
@@ -92,7 +91,7 @@ async fn play(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let clock = Arc::new(Clock::passing());
     let mut stage = Stage::build(arguments, &clock).await?;
     let view = View::new(Duration::from_secs(arguments.seconds));
-    view.event(Mono(0), "three piles, two connectors each; the cloud is on line");
+    view.event(Mono(0), "piles A and C speak 1.10 and B 1.0; B and C have to register first");
     let begin = clock.mono();
     let since = || Mono(clock.mono().since_ms(begin));
     for (at, act) in story(arguments.seed, arguments.seconds) {
@@ -118,8 +117,9 @@ struct Stage {
     site: Running,
     line: Line,
     cloud: Handle<Backend>,
-    piles: Vec<(PileCode, Handle<Pile>)>,
-    answered: Vec<(PileCode, AnsweredOrder)>,
+    piles: Vec<Handle<Pile>>,
+    /// What became of the piles, in their order.
+    books: Vec<PileBook>,
     /// Cloud, line and piles; dropped with the stage.
     players: JoinSet<anyhow::Error>,
 }
@@ -152,10 +152,9 @@ impl Stage {
         let place = Place::make(line.address())?;
         let site = Running::start(&place.config).await?;
         let mut piles = Vec::new();
-        for index in 0..PILES {
-            let code = place::pile_code(index)?;
-            let pile = Handle::new(pile(index, code, arguments.seed), Arc::clone(&tell));
-            piles.push((code, pile.clone()));
+        for (index, role) in CAST.iter().enumerate() {
+            let pile = Handle::new(role.pile(index, arguments.seed), Arc::clone(&tell));
+            piles.push(pile.clone());
             let mut broker = Broker::plain("127.0.0.1", place.doors);
             broker.back_off_ms = (200, 1_000);
             players.spawn(async {
@@ -163,7 +162,8 @@ impl Stage {
                 anyhow::anyhow!("a pile ended by itself")
             });
         }
-        Ok(Self { place, site, line, cloud, piles, answered: Vec::new(), players })
+        let books = CAST.iter().map(PileBook::of).collect();
+        Ok(Self { place, site, line, cloud, piles, books, players })
     }
 
     /// Lets time pass; what the piles tell goes into their books.
@@ -175,25 +175,31 @@ impl Stage {
                 return Err(ended.unwrap_or_else(anyhow::Error::from));
             }
         }
-        self.note();
+        self.note()?;
         if let Some(snapshot) = self.site.snapshot() {
             view.show(at, &snapshot);
         }
         Ok(())
     }
 
-    fn note(&mut self) {
-        for (code, pile) in &self.piles {
+    fn note(&mut self) -> anyhow::Result<()> {
+        for (pile, book) in self.piles.iter().zip(&mut self.books) {
             for news in pile.news().try_iter() {
-                if let PileNews::OrderAnswered(order) = news {
-                    self.answered.push((*code, order));
+                match news {
+                    PileNews::Booted { .. } => book.boots += 1,
+                    PileNews::OrderAnswered(order) => {
+                        let code = pile.with(|pile, _| PileCode::new(pile.code()))?;
+                        book.orders.push((code, order));
+                    }
+                    _ => {}
                 }
             }
         }
+        Ok(())
     }
 
     fn perform(&self, act: &Act) {
-        let pile = |index: &usize| &self.piles[*index].1;
+        let pile = |index: &usize| &self.piles[*index];
         match act {
             // A pile that is busy or dark takes no card, as in life.
             Act::Card { pile: index, plug, card } => {
@@ -222,13 +228,13 @@ impl Stage {
             snapshot.open.is_empty() && snapshot.unsettled == 0
         };
         let piles_wait =
-            self.piles.iter().any(|(_, pile)| pile.with(|pile, _| pile.store().unanswered() > 0));
+            self.piles.iter().any(|pile| pile.with(|pile, _| pile.store().unanswered() > 0));
         self.site.snapshot().is_some_and(quiet) && !piles_wait
     }
 
     /// Stops the site in order and compares the books.
     async fn judge(mut self) -> anyhow::Result<Verdict> {
-        self.note();
+        self.note()?;
         let books = self.cloud.with(|cloud, _| cloud.books().clone());
         self.site.stop().await.context("the site did not stop in order")?;
         let reader = ledger::open_copy(&self.place.config.site.data_dir)
@@ -238,7 +244,7 @@ impl Stage {
             orders.push(order.clone());
             Ok::<(), ledger::LedgerError>(())
         })?;
-        Ok(Verdict::of(&self.answered, &orders, &books))
+        Ok(Verdict::of(self.books, &orders, &books))
     }
 }
 
@@ -249,20 +255,4 @@ fn backend(seed: u64) -> Backend {
     let mut backend = Backend::new(config);
     backend.faults = Faults { delay_ms: Some(CLOUD_DELAY_MS), ..Faults::default() };
     backend
-}
-
-fn pile(index: usize, code: PileCode, seed: u64) -> Pile {
-    let serial = place::pile_serial(index);
-    let own = seed.wrapping_add(u64::try_from(index).unwrap_or(0));
-    let mut config = PileConfig::new(code.as_str(), &serial, place::PASSWORD, own);
-    config.connectors = PLUGS;
-    config.speed = SPEED;
-    config.timing = Timing {
-        answer_ms: 2_000,
-        boot_retry_ms: 1_000,
-        info_ms: 500,
-        telemetry_ms: 2_000,
-        plug_ms: 200,
-    };
-    Pile::new(config)
 }

@@ -10,8 +10,11 @@ use std::{
 
 use anyhow::{Context, anyhow};
 
-use super::story::{PILES, PLUGS};
-use crate::{domain::id::PileCode, service::config::Config};
+use super::{
+    cast::{CAST, Entry, Role},
+    story::PLUGS,
+};
+use crate::service::config::Config;
 
 /// Every password of a demo; its doors are on loopback and gone in a minute.
 pub const PASSWORD: &str = "demo";
@@ -19,21 +22,15 @@ pub const PASSWORD: &str = "demo";
 /// The account the site registers with.
 pub const DEFAULT_USER: &str = "default";
 
-/// The code it registers with.
+/// The account the piles register with.
+pub const REGISTRATION_USER: &str = "register";
+
+/// The code that site and piles register with.
 pub const REGISTRATION_CODE: &str = "DEMO-CODE";
 
-/// Code of a pile.
-///
-/// # Errors
-///
-/// Never for the piles of a demo.
-pub fn pile_code(index: usize) -> anyhow::Result<PileCode> {
-    Ok(PileCode::new(&format!("31011500120{:05}", index + 1))?)
-}
-
-/// Serial of a pile.
-pub fn pile_serial(index: usize) -> String {
-    format!("DEMOPILE{:03}", index + 1)
+/// Code of a pile that is in the config.
+pub fn pile_code(index: usize) -> String {
+    format!("31011500120{:05}", index + 1)
 }
 
 /// Directory and config.
@@ -111,6 +108,12 @@ interrupted_grace_s = 5
 [broker]
 listen = "127.0.0.1:{port}"
 
+[broker.registration]
+open = true
+code_file = "{dir}/code"
+username = "{REGISTRATION_USER}"
+password_file = "{dir}/password"
+
 [control]
 socket = "{dir}/control.sock"
 
@@ -129,22 +132,30 @@ primary = true
 answer_timeout_ms = 1500
 "#
     );
-    for index in 0..PILES {
-        let first = index * usize::from(PLUGS);
-        let connectors: Vec<usize> = (first + 1..=first + usize::from(PLUGS)).collect();
-        text += &format!(
-            r#"
+    let known = CAST.iter().enumerate().filter(|(_, role)| role.entry != Entry::Unknown);
+    text.extend(known.map(|(index, role)| pile_table(&dir.to_string(), index, role)));
+    text
+}
+
+fn pile_table(dir: &str, index: usize, role: &Role) -> String {
+    let first = index * usize::from(PLUGS);
+    let connectors: Vec<usize> = (first + 1..=first + usize::from(PLUGS)).collect();
+    let password = match role.entry {
+        Entry::Configured => format!("password_file = \"{dir}/password\""),
+        Entry::Expected | Entry::Unknown => String::new(),
+    };
+    format!(
+        r#"
 [[pile]]
-code = "31011500120{:05}"
+code = "{}"
 serial = "{}"
-revision = "1.10"
+revision = "{}"
 kind = "dc"
 connectors = {connectors:?}
-password_file = "{dir}/password"
+{password}
 "#,
-            index + 1,
-            pile_serial(index),
-        );
-    }
-    text
+        pile_code(index),
+        role.serial(),
+        role.revision.name(),
+    )
 }

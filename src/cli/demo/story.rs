@@ -1,9 +1,10 @@
 //! What happens in a demo: the same story for the same seed.
 
+use super::cast::CAST;
 use crate::domain::time::Mono;
 
 /// Piles of the demo, with two connectors each.
-pub const PILES: usize = 3;
+const PILES: usize = CAST.len();
 
 /// Connectors of each pile.
 pub const PLUGS: u16 = 2;

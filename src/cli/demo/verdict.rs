@@ -2,14 +2,41 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use super::cast::Role;
 use crate::{
     domain::{
         id::{OrderId, PileCode},
         order::{Order, OrderState},
         quantity::Energy,
+        wire::Revision,
     },
     peers::{backend::Books, pile::AnsweredOrder},
 };
+
+/// What became of one pile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PileBook {
+    /// What the audience calls it.
+    pub name: char,
+    /// What it speaks.
+    pub revision: Revision,
+    /// How often its boot was accepted.
+    pub boots: u32,
+    /// The orders it was answered for, with the code it had.
+    pub orders: Vec<(PileCode, AnsweredOrder)>,
+}
+
+impl PileBook {
+    /// An empty one.
+    pub const fn of(role: &Role) -> Self {
+        Self { name: role.name, revision: role.revision, boots: 0, orders: Vec::new() }
+    }
+
+    fn energy(&self) -> Energy {
+        let energies = self.orders.iter().map(|(_, order)| order.energy);
+        energies.fold(Energy::default(), Energy::saturating_add)
+    }
+}
 
 /// What came of a demo.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,10 +49,8 @@ pub struct Verdict {
     pub lost: Vec<String>,
     /// What the cloud settled twice, or was told in two ways.
     pub duplicated: Vec<String>,
-    /// Orders the piles were answered for.
-    pub answered: usize,
-    /// Their energy, by the piles' own books.
-    pub energy: Energy,
+    /// The piles' own books.
+    pub piles: Vec<PileBook>,
     /// Orders the site closed itself.
     pub estimated: usize,
     /// Orders reported again with other figures.
@@ -35,19 +60,17 @@ pub struct Verdict {
 impl Verdict {
     /// Compares the three books.
     #[must_use]
-    pub fn of(answered: &[(PileCode, AnsweredOrder)], ledger: &[Order], cloud: &Books) -> Self {
+    pub fn of(piles: Vec<PileBook>, ledger: &[Order], cloud: &Books) -> Self {
         let mut verdict = Self {
             recorded: ledger.len(),
             settled: ledger.iter().filter(|order| order.state == OrderState::Settled).count(),
-            answered: answered.len(),
             estimated: ledger.iter().filter(|order| order.flags.estimated).count(),
             disputed: ledger.iter().filter(|order| order.flags.disputed).count(),
             ..Self::default()
         };
         let by_key: BTreeMap<(PileCode, String, i64), &Order> =
             ledger.iter().map(|order| (key(order), order)).collect();
-        for (pile, told) in answered {
-            verdict.energy = verdict.energy.saturating_add(told.energy);
+        for (pile, told) in piles.iter().flat_map(|pile| &pile.orders) {
             let found = by_key.get(&(*pile, told.record.to_string(), told.started_s));
             let same = found.is_some_and(|order| has(order, told));
             if !same {
@@ -59,17 +82,19 @@ impl Verdict {
                 verdict.lost.push(format!("{}: not in the cloud", order.id));
             }
         }
+        verdict.piles = piles;
         verdict.duplicated = cloud.doubled();
         verdict.duplicated.extend(cloud.altered());
         verdict.duplicated.extend(unknown(ledger, cloud));
         verdict
     }
 
-    /// Whether nothing was lost and nothing settled twice.
+    /// Whether every pile came in, nothing was lost and nothing settled twice.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let all_settled = self.settled == self.recorded && self.recorded > 0;
-        all_settled && self.lost.is_empty() && self.duplicated.is_empty()
+        let all_piles = self.piles.iter().all(|pile| pile.boots > 0);
+        all_settled && all_piles && self.lost.is_empty() && self.duplicated.is_empty()
     }
 }
 
@@ -107,11 +132,19 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_good() { "GOOD" } else { "BAD" };
         writeln!(f, "verdict: {word}")?;
-        writeln!(
-            f,
-            "  answered    {:>5}  orders the piles were answered for, {}",
-            self.answered, self.energy
-        )?;
+        for pile in &self.piles {
+            write!(f, "  pile {}      ", pile.name)?;
+            match pile.boots {
+                0 => writeln!(f, "never came in")?,
+                boots => writeln!(
+                    f,
+                    "{:>5}  orders answered, {}; revision {}, {boots} boots",
+                    pile.orders.len(),
+                    pile.energy(),
+                    pile.revision.name(),
+                )?,
+            }
+        }
         writeln!(f, "  recorded    {:>5}  orders in the ledger", self.recorded)?;
         writeln!(f, "  settled     {:>5}  confirmed by the cloud", self.settled)?;
         writeln!(f, "  lost        {:>5}", self.lost.len())?;
@@ -133,7 +166,7 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::cast::CAST, *};
     use crate::{
         domain::{
             id::{KeyTime, OrderKey, OrderSeq, RecordNo},
@@ -159,6 +192,10 @@ mod tests {
             transaction_id: String::new(),
             by: AnsweredBy::Stop,
         }
+    }
+
+    fn book(told: AnsweredOrder) -> Vec<PileBook> {
+        vec![PileBook { boots: 1, orders: vec![(pile(), told)], ..PileBook::of(&CAST[0]) }]
     }
 
     fn order() -> Order {
@@ -195,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_order_that_only_the_pile_knows_is_lost() {
-        let verdict = Verdict::of(&[(pile(), answered())], &[], &Books::default());
+        let verdict = Verdict::of(book(answered()), &[], &Books::default());
         assert_eq!(verdict.lost.len(), 1);
         assert!(!verdict.is_good());
     }
@@ -203,19 +240,27 @@ mod tests {
     #[test]
     fn an_order_with_other_figures_is_lost() {
         let told = AnsweredOrder { energy: Energy::from_wh(2_010), ..answered() };
-        let verdict = Verdict::of(&[(pile(), told)], &[order()], &Books::default());
+        let verdict = Verdict::of(book(told), &[order()], &Books::default());
         assert!(verdict.lost.iter().any(|lost| lost.contains("not in the ledger")), "{verdict}");
     }
 
     #[test]
     fn an_order_the_cloud_never_had_is_lost() {
-        let verdict = Verdict::of(&[(pile(), answered())], &[order()], &Books::default());
+        let verdict = Verdict::of(book(answered()), &[order()], &Books::default());
         assert_eq!(verdict.lost, [format!("{}: not in the cloud", order().id)]);
         assert!(!verdict.is_good());
     }
 
     #[test]
+    fn a_pile_that_never_came_in_is_bad() {
+        let [here, away] = [1, 0].map(|boots| PileBook { boots, ..PileBook::of(&CAST[0]) });
+        let verdict = Verdict { recorded: 1, settled: 1, piles: vec![here], ..Verdict::default() };
+        assert!(verdict.is_good());
+        assert!(!Verdict { piles: vec![away], ..verdict }.is_good());
+    }
+
+    #[test]
     fn a_demo_without_orders_proves_nothing() {
-        assert!(!Verdict::of(&[], &[], &Books::default()).is_good());
+        assert!(!Verdict::of(Vec::new(), &[], &Books::default()).is_good());
     }
 }
