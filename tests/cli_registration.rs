@@ -23,31 +23,13 @@ mod bench;
 #[path = "support/mqtt_raw.rs"]
 mod mqtt_raw;
 
-use bench::{Bench, PILE, charge, clock, host, states, text};
+use bench::{Bench, INSTALL_CODE as CODE, NEW_PILE, PILE, charge, clock, host, states, text};
 use mqtt_raw::{Connect, Got, Raw, ack, publish};
-
-const CODE: &str = "INSTALL-7";
-const NEW_PILE: &str = "3101150012000002";
 
 /// A bench whose second pile has no password yet.
 fn bench(is_open: bool) -> Bench {
     let bench = Bench::new();
-    bench.secret("install", CODE);
-    bench.secret("default", "default secret");
-    bench.append(&format!(
-        r#"
-        [broker.registration]
-        open = {is_open}
-        code_file = "DIR/install"
-        username = "register"
-        password_file = "DIR/default"
-        [[pile]]
-        code = "{NEW_PILE}"
-        serial = "ZD-2"
-        revision = "1.10"
-        connectors = [3]
-        "#
-    ));
+    bench.let_register(is_open, "1.10");
     bench
 }
 

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use sitepilot::{
     clock::Clock,
+    domain::wire::Revision,
     peers::{
         backend::{Account, Backend, BackendConfig},
         handle::Handle,
@@ -29,16 +30,18 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Self {
+    async fn new(revision: Revision) -> Self {
         let clock = Arc::new(Clock::passing());
         let now: sitepilot::peers::handle::Clock = Arc::new(move || clock.now());
-        let backend = Handle::new(Backend::new(BackendConfig::new(1)), Arc::clone(&now));
+        let mut cloud = BackendConfig::new(1);
+        cloud.revision = revision;
+        let backend = Handle::new(Backend::new(cloud), Arc::clone(&now));
         let default =
             Account { device: "default".to_owned(), password: "default-secret".to_owned() };
         let listen = "127.0.0.1:0".parse().unwrap();
         let hosted = Hosted::bind(listen, backend.clone(), default).await.unwrap();
         let (line, task) = Line::to(hosted.address()).await.unwrap();
-        let pile = Handle::new(Pile::new(pile_config()), now);
+        let pile = Handle::new(Pile::new(pile_config(revision)), now);
         let mut tasks = JoinSet::new();
         tasks.spawn(async { hosted.run().await.unwrap() });
         tasks.spawn(task.run());
@@ -64,13 +67,14 @@ impl Bench {
     }
 }
 
-fn pile_config() -> PileConfig {
+fn pile_config(revision: Revision) -> PileConfig {
     let mut config = PileConfig::new("", "ZD240117001", "", 3);
     config.registration = Some(Registration {
         username: "default".to_owned(),
         password: "default-secret".to_owned(),
         code: "SIMCODE".to_owned(),
     });
+    config.revision = revision;
     config.speed = 1_000;
     config.timing.answer_ms = 300;
     config.timing.boot_retry_ms = 300;
@@ -82,8 +86,17 @@ fn answered(news: &PileNews) -> bool {
 }
 
 #[tokio::test]
-async fn a_pile_registers_charges_and_drains_after_an_outage() {
-    let mut bench = Bench::new().await;
+async fn a_pile_of_1_0_registers_charges_and_drains_after_an_outage() {
+    register_charge_and_drain(Revision::V1_0).await;
+}
+
+#[tokio::test]
+async fn a_pile_of_1_10_registers_charges_and_drains_after_an_outage() {
+    register_charge_and_drain(Revision::V1_10).await;
+}
+
+async fn register_charge_and_drain(revision: Revision) {
+    let mut bench = Bench::new(revision).await;
     bench.until("boot", |n| matches!(n, PileNews::Booted { .. })).await;
     assert!(bench.news.iter().any(|n| matches!(n, PileNews::Registered { .. })));
     assert!(bench.pile.with(|pile, now| pile.start(1, "CARD1", now)));

@@ -29,6 +29,10 @@ use tokio::{task::JoinSet, time::sleep};
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 pub const PILE: &str = "3101150012000001";
+/// A pile that has no password before it registers.
+pub const NEW_PILE: &str = "3101150012000002";
+/// What registrations are allowed with.
+pub const INSTALL_CODE: &str = "INSTALL-7";
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -122,6 +126,26 @@ impl Bench {
     pub fn signal(&self, name: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Piles may register; a second one, with one connector, has no password until it does.
+    pub fn let_register(&self, is_open: bool, revision: &str) {
+        self.secret("install", INSTALL_CODE);
+        self.secret("default", "default secret");
+        self.append(&format!(
+            r#"
+            [broker.registration]
+            open = {is_open}
+            code_file = "DIR/install"
+            username = "register"
+            password_file = "DIR/default"
+            [[pile]]
+            code = "{NEW_PILE}"
+            serial = "ZD-2"
+            revision = "{revision}"
+            connectors = [3]
+            "#
+        ));
     }
 
     /// Writes a file with a secret.
@@ -223,8 +247,7 @@ pub async fn host(backend: &Handle<Backend>, port: u16) -> JoinSet<()> {
     tasks
 }
 
-/// Until so many orders are recorded, one more than before. Orders that follow each other within
-/// a second without any energy look alike to the backend's books but for their connector.
+/// Until so many orders are recorded, one more than before.
 pub async fn charge(bench: &Bench, pile: &Handle<Pile>, connector: u16, orders: usize) {
     begin(bench, pile, connector, "CARD1").await;
     assert!(pile.with(|pile, now| pile.stop(connector, now)));

@@ -138,7 +138,7 @@ impl fmt::Display for Verdict {
                 0 => writeln!(f, "never came in")?,
                 boots => writeln!(
                     f,
-                    "{:>5}  orders answered, {}; revision {}, {boots} boots",
+                    "{:>5}  orders answered, {}; revision {}, boots: {boots}",
                     pile.orders.len(),
                     pile.energy(),
                     pile.revision.name(),

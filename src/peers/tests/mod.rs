@@ -1,10 +1,12 @@
 //! Pile and backend talking to each other in memory, in virtual time.
 #![allow(clippy::unwrap_used)]
 
+mod afar;
+mod books;
+
 use super::{
     Effect, Machine,
-    apdu::Code,
-    backend::{Backend, BackendConfig, BackendNews, Kind, Report, Span},
+    backend::{Backend, BackendConfig, BackendNews, Kind, Report},
     pile::{AnsweredBy, AnsweredOrder, AutoPlan, Memory, OrderPhase, Pile, PileConfig, PileNews},
 };
 use crate::domain::{
@@ -21,17 +23,18 @@ macro_rules! in_both_revisions {
         mod in_1_0 {
             $(#[test]
             fn $test() {
-                super::$test(super::Revision::V1_0);
+                super::$test(crate::domain::wire::Revision::V1_0);
             })*
         }
         mod in_1_10 {
             $(#[test]
             fn $test() {
-                super::$test(super::Revision::V1_10);
+                super::$test(crate::domain::wire::Revision::V1_10);
             })*
         }
     };
 }
+use in_both_revisions;
 
 in_both_revisions! {
     a_session_with_a_card_is_answered_and_booked_once
@@ -42,12 +45,9 @@ in_both_revisions! {
     a_power_cut_ends_orders_and_reports_them_after_the_reboot
     a_lost_memory_forgets_orders_and_numbers_anew
     repeated_and_disputed_orders_are_told_apart_by_the_books
-    a_remote_start_repeated_starts_once_and_stops_by_its_id
     wrong_ids_and_errors_settle_nothing
-    orders_are_listed_and_messages_triggered_on_request
     registration_gives_a_code_and_an_account_once
     the_same_seed_tells_the_same_story
-    a_pile_is_configured_reset_and_updated_from_afar
     what_a_pile_reports_is_what_the_backend_reads
     short_orders_of_the_same_second_are_two
 }
@@ -319,25 +319,6 @@ fn repeated_and_disputed_orders_are_told_apart_by_the_books(revision: Revision) 
     assert_eq!(w.answered().len(), 1, "answered for the first time only once");
 }
 
-fn a_remote_start_repeated_starts_once_and_stops_by_its_id(revision: Revision) {
-    let mut w = World::new(revision, |_| {});
-    w.connect();
-    w.backend.faults.duplicate_commands = true;
-    let (transaction, sequence) = w.backend.remote_start(CODE, CODE, "1", "CARD9", w.now());
-    w.exchange();
-    w.pass(2_000);
-    assert!(w.backend.repeat_last_command());
-    w.pass(20_000);
-    assert_eq!(w.count(|n| matches!(n, PileNews::OrderStarted { .. })), 1);
-    let code = i32::from(Code::IdRemoteStartTransactionReq);
-    assert!(w.told.contains(&BackendNews::CommandAnswered { sequence, code, status: 0 }));
-    assert_eq!(w.backend.books().order("1").unwrap().transaction_id, transaction);
-    w.backend.remote_stop(CODE, "1", &transaction, w.now());
-    w.exchange();
-    assert_eq!(w.answered().len(), 1);
-    assert_eq!(w.answered()[0].transaction_id, transaction);
-}
-
 fn wrong_ids_and_errors_settle_nothing(revision: Revision) {
     for spoil in [
         (|b: &mut Backend| b.faults.wrong_ids = true) as fn(&mut Backend),
@@ -363,24 +344,6 @@ fn wrong_ids_and_errors_settle_nothing(revision: Revision) {
         w.pass(30_000);
         assert_eq!(w.answered().len(), 1);
     }
-}
-
-fn orders_are_listed_and_messages_triggered_on_request(revision: Revision) {
-    let mut w = World::new(revision, |_| {});
-    w.connect();
-    w.start(1);
-    w.pass(10_000);
-    w.stop(1);
-    w.start(2);
-    let all = Span { level: 2, ..Span::default() };
-    let sequence = w.backend.get_transactions(CODE, &all, w.now());
-    w.exchange();
-    let code = i32::from(Code::IdGetTransactionsReq);
-    assert!(w.told.contains(&BackendNews::CommandAnswered { sequence, code, status: 2 }));
-    let heard = w.backend.telemetry();
-    w.backend.trigger(CODE, Code::IdTelemetryReq, "2", w.now());
-    w.exchange();
-    assert_eq!(w.backend.telemetry(), heard + 1);
 }
 
 fn registration_gives_a_code_and_an_account_once(revision: Revision) {
@@ -436,58 +399,6 @@ fn the_same_seed_tells_the_same_story(revision: Revision) {
     assert_ne!(first, story(2));
     let answered = first.iter().filter(|n| matches!(n, PileNews::OrderAnswered(_))).count();
     assert!(answered > 20, "answered: {answered}");
-}
-
-fn settings(w: &World) -> Vec<(String, String)> {
-    let values = w.told.iter().filter_map(|n| match n {
-        BackendNews::Settings { values, .. } => Some(values.clone()),
-        _ => None,
-    });
-    values.flatten().collect()
-}
-
-fn a_pile_is_configured_reset_and_updated_from_afar(revision: Revision) {
-    let mut w = World::new(revision, |_| {});
-    w.connect();
-    w.start(1);
-    let now = w.now();
-    let taken = w.backend.change_setting(CODE, "TelemetryInterval", "7", now);
-    let fixed = w.backend.change_setting(CODE, "NumberOfConnectors", "7", now);
-    let unknown = w.backend.change_setting(CODE, "Colour", "red", now);
-    w.backend.get_setting(CODE, "TelemetryInterval", now);
-    w.backend.get_setting(CODE, "Colour", now);
-    w.backend.get_log(CODE, "ftp://127.0.0.1/", now);
-    w.exchange();
-    let code = i32::from(Code::IdChangeConfigurationReq);
-    for (sequence, status) in [(taken, 0), (fixed, 1), (unknown, 3)] {
-        assert!(w.told.contains(&BackendNews::CommandAnswered { sequence, code, status }));
-    }
-    let told = [("TelemetryInterval", "7"), ("Colour", "")];
-    assert_eq!(settings(&w), told.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    let log = |n: &BackendNews| matches!(n, BackendNews::Log { filename, .. } if filename == "ZD240117001.log");
-    assert!(w.told.iter().any(log));
-    w.backend.update_firmware(CODE, "ftp://127.0.0.1/", now);
-    w.exchange();
-    w.pass(10_000);
-    let boots: Vec<&str> = w.told.iter().filter_map(booted_with).collect();
-    assert_eq!(boots, ["1.0.0", "1.0.1"]);
-    let steps: Vec<i32> = w.told.iter().filter_map(step).collect();
-    assert_eq!(steps, [1, 3, 5, 6]);
-    assert_eq!(w.answered().len(), 1, "the order it was reset in is reported");
-}
-
-fn booted_with(news: &BackendNews) -> Option<&str> {
-    match news {
-        BackendNews::Booted { firmware, .. } => Some(firmware),
-        _ => None,
-    }
-}
-
-fn step(news: &BackendNews) -> Option<i32> {
-    match news {
-        BackendNews::Updating { status, .. } => Some(*status),
-        _ => None,
-    }
 }
 
 fn what_a_pile_reports_is_what_the_backend_reads(revision: Revision) {
