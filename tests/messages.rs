@@ -7,10 +7,12 @@
 
 #[path = "messages/desk.rs"]
 mod desk;
+#[path = "support/small_site.rs"]
+mod small_site;
 
 use std::{fs, path::Path};
 
-use desk::{Desk, FIRST, Peer, SECOND, Said, minimal};
+use desk::{Desk, Peer, SECOND, Said, minimal};
 use sitepilot::{
     domain::wire::Revision::{self, V1_0, V1_10},
     protocol::charger::{
@@ -18,6 +20,7 @@ use sitepilot::{
         wire::v1_10::{self as wire, MessageId as Id},
     },
 };
+use small_site::PILE as FIRST;
 
 const BEGIN: &str = "<!-- messages: written by tests/messages.rs -->\n";
 const END: &str = "<!-- end of messages -->\n";

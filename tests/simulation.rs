@@ -11,6 +11,8 @@ mod proto;
 mod script;
 #[path = "scenario/show.rs"]
 mod show;
+#[path = "support/small_site.rs"]
+mod small_site;
 #[path = "scenario/spoken.rs"]
 mod spoken;
 #[path = "scenario/world.rs"]

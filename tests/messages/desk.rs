@@ -1,14 +1,14 @@
 //! A site with one pile and one backend, whose words are bytes; both answer whatever they are
 //! asked with the least that is an answer.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use prost::Message;
 use sitepilot::{
     domain::{
         event::{PileEvent, PileRequest, UplinkEvent},
-        id::{ConnectionId, ConnectorNo, PileCode, RequestId, UplinkName},
+        id::{ConnectionId, ConnectorNo, PileCode, RequestId},
         time::{ClockQuality, Mono, Now, Wall},
         wire::{Original, Revision},
     },
@@ -18,13 +18,14 @@ use sitepilot::{
         topic::Class,
         wire::{v1_0, v1_10},
     },
-    site::{Input, PileConfig, Site, SiteConfig, UplinkConfig, command::Command, restore::Image},
+    site::{Input, PileConfig, Site, command::Command, restore::Image},
 };
+
+use crate::small_site::{self, cloud, config};
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 const SECOND_CONNECTION: ConnectionId = ConnectionId(2);
 
-pub const FIRST: &str = "3101150012000001";
 pub const SECOND: &str = "3101150012000002";
 
 const AT_S: i64 = 1_767_225_600;
@@ -65,9 +66,9 @@ impl Desk {
         assert!(step.commands().is_empty(), "nothing to say before anybody is there");
         let mut desk = Self { site, settings, pile };
         let event = PileEvent::Connected { connection: CONNECTION };
-        desk.step(Input::Pile { pile: code(), event, known: Vec::new() });
+        desk.step(Input::Pile { pile: small_site::pile(), event, known: Vec::new() });
         desk.converse(Peer::Pile, 0x01);
-        let input = Input::Uplink { uplink: name(), event: UplinkEvent::Connected };
+        let input = Input::Uplink { uplink: cloud(), event: UplinkEvent::Connected };
         let said = desk.step(input);
         desk.settle(said);
         desk
@@ -134,16 +135,16 @@ impl Desk {
         let bytes = sealed(revision, code, sequence, body);
         let read = match from {
             Peer::Pile => backend::decode(CONNECTION, Class::Command, &bytes).map(|said| {
-                Input::Pile { pile: self::code(), event: said.event, known: Vec::new() }
+                Input::Pile { pile: small_site::pile(), event: said.event, known: Vec::new() }
             }),
             Peer::Backend => station::decode(Class::Command, &bytes, &self.settings)
-                .map(|event| Input::Uplink { uplink: name(), event }),
+                .map(|event| Input::Uplink { uplink: cloud(), event }),
         };
         match read {
             Ok(input) => self.step(input),
             // As the shells do.
             Err(error) => {
-                let pile = (from == Peer::Pile).then(self::code);
+                let pile = (from == Peer::Pile).then(small_site::pile);
                 let answer = error.answer(revision, Some(AT_S));
                 answer.map(|bytes| opened(from, pile, &bytes)).into_iter().collect()
             }
@@ -231,39 +232,4 @@ pub fn minimal(revision: Revision, from: Peer, code: u8) -> Bytes {
 fn now() -> Now {
     let wall = Wall { unix_ms: AT_S * 1000, quality: ClockQuality::Synced };
     Now { mono: Mono(1_000), wall }
-}
-
-fn code() -> PileCode {
-    PileCode::new(FIRST).unwrap()
-}
-
-fn name() -> UplinkName {
-    UplinkName::new("cloud").unwrap()
-}
-
-fn config(pile: Revision, backend: Revision) -> SiteConfig {
-    let connectors: Vec<ConnectorNo> = [11, 12].into_iter().filter_map(ConnectorNo::new).collect();
-    let mut station = station::Settings {
-        revision: backend,
-        part_number: "SITEPILOT-1".to_owned(),
-        serial: "SP-1".to_owned(),
-        vendor: "ACME".to_owned(),
-        connectors: BTreeMap::new(),
-    };
-    station.place(code(), &connectors);
-    SiteConfig {
-        piles: [(code(), PileConfig { revision: pile, connectors })].into(),
-        uplinks: vec![UplinkConfig {
-            name: name(),
-            station,
-            primary: true,
-            commands: true,
-            required: true,
-            answer_timeout_ms: 3_000,
-        }],
-        heartbeat_interval_s: 60,
-        interrupted_grace_ms: 3_600_000,
-        undated_hold_ms: 600_000,
-        stop_refused: true,
-    }
 }

@@ -8,10 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use sitepilot::{
-    domain::{
-        id::{ConnectionId, PileCode},
-        wire::Revision,
-    },
+    domain::{id::ConnectionId, wire::Revision},
     protocol::charger::{apdu::Apdu, backend, station, topic::Class},
     site::{Input, command::Command},
 };
@@ -20,7 +17,8 @@ use crate::{
     proto::{Proto, delimited},
     script::Line,
     show,
-    world::{BEGIN_S, PILE, cloud, config},
+    small_site::{cloud, config, pile},
+    world::BEGIN_S,
 };
 
 pub struct Spoken {
@@ -75,7 +73,7 @@ impl Spoken {
         if who == "pile" {
             let said = backend::decode(connection, Class::Command, &bytes).expect("is read");
             assert_eq!(said.revision, revision);
-            let pile = PileCode::new(PILE).expect("a code");
+            let pile = pile();
             return Input::Pile { pile, event: said.event, known: Vec::new() };
         }
         let settings = config(self.pile, self.cloud).uplinks.remove(0).station;

@@ -2,45 +2,37 @@
 
 #![allow(dead_code, reason = "shared by test crates that use parts of it")]
 
+mod arguments;
+mod cloud;
+mod pile;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use prost::Message;
 use sitepilot::{
     domain::{
-        card::Verdict,
-        event::{
-            HistoryLevel, HistoryQuery, OperatorRequest, PileAnswer, PileEvent, PileNotice,
-            PileRequest, RemoteStart, TriggerKind, UplinkAnswer, UplinkEvent, UplinkRequest,
-        },
-        id::{
-            CardNo, ConnectionId, ConnectorNo, OrderSeq, PileCode, PlugNo, RecordNo, RequestId,
-            Sequence, StartToken, TransactionId, UplinkName,
-        },
-        order::{EndKind, EndReport, ProgressReport, StartReport},
-        passing::{Address, Pass},
-        quantity::{Energy, Money},
+        event::{HistoryLevel, HistoryQuery, OperatorRequest},
+        id::{ConnectionId, OrderSeq, Sequence, StartToken},
+        order::Order,
         reply::{PileCall, PileReply, ToPile, UplinkMessage},
-        time::{ClockQuality, Mono, Now, PileTime, Wall},
-        wire::{ErrorCode, Original, Revision},
+        time::{ClockQuality, Mono, Now, Wall},
+        wire::Revision,
     },
     ledger::{Ledger, Options},
-    protocol::charger::{station, table, topic::Class, wire::v1_10 as wire},
     site::{
-        Input, PileConfig, Site, SiteConfig, UplinkConfig,
+        Input, Site, SiteConfig,
         command::{Command, Query},
         entry::Entry,
+        step::Step,
     },
 };
 
 use crate::{
     script::{Line, span_ms},
     show,
+    small_site::{cloud, config},
     spoken::Spoken,
 };
-
-pub const PILE: &str = "3101150012000001";
-const CLOUD: &str = "cloud";
 
 /// Where scripts begin: 2026-01-01T00:00:00Z.
 pub const BEGIN_S: i64 = 1_767_225_600;
@@ -127,7 +119,7 @@ impl World {
         self.commit(step);
     }
 
-    fn commit(&mut self, step: sitepilot::site::step::Step) {
+    fn commit(&mut self, step: Step) {
         for entry in step.entries() {
             self.transcript.push(format!("    + {}", show::entry(entry)));
             if let Entry::OrderSettled { seq, .. } = entry {
@@ -188,11 +180,11 @@ impl World {
 
     /// How many questions of a kind the cloud has not answered.
     pub fn open_questions(&self, kind: &str) -> usize {
-        self.asked.iter().filter(|(_, message)| is_kind(kind, message)).count()
+        self.asked.iter().filter(|(_, message)| cloud::is_kind(kind, message)).count()
     }
 
     /// Every ended order, as the ledger has it.
-    pub fn ended(&self) -> Vec<sitepilot::domain::order::Order> {
+    pub fn ended(&self) -> Vec<Order> {
         let reader = self.ledger.as_ref().expect("running").reader().expect("a reader");
         reader.query(&all_history()).expect("the ledger answers").0
     }
@@ -208,9 +200,8 @@ impl World {
         let snapshot = site.snapshot(Now::default());
         assert_eq!(image.orders, snapshot.orders, "orders in memory and in the ledger");
         assert_eq!(image.unsettled, snapshot.unsettled, "unsettled orders");
-        let open = |orders: &[sitepilot::domain::order::Order]| -> Vec<OrderSeq> {
-            orders.iter().map(|order| order.seq).collect()
-        };
+        let open =
+            |orders: &[Order]| -> Vec<OrderSeq> { orders.iter().map(|order| order.seq).collect() };
         assert_eq!(open(&image.open), open(&snapshot.open), "open orders");
         let owed = image.owed.get(&cloud()).map_or(0, |owed| owed.orders);
         assert_eq!(owed, snapshot.uplinks[0].backlog, "orders owed");
@@ -329,243 +320,12 @@ impl World {
         self.step(Input::Operator { ticket: 1, request, known: Vec::new() });
     }
 
-    fn pile(&mut self, words: &[&str], line: &Line<'_>) {
-        let event = match words {
-            ["connects"] => {
-                self.connection += 1;
-                PileEvent::Connected { connection: ConnectionId(self.connection) }
-            }
-            ["goes"] => PileEvent::Gone {
-                connection: ConnectionId(self.connection),
-                reason: "link lost".to_owned(),
-            },
-            ["accepts"] => self.pile_answer(true),
-            ["refuses"] => self.pile_answer(false),
-            ["progress"] => PileEvent::Told(PileNotice::Progress(ProgressReport {
-                record: record(line),
-                plug: plug(line),
-                energy: line.number("energy").map(Energy::from_wh),
-                cost: line.number("cost").map(Money::from_fen),
-                original: original(35, &wire::ChargingInfoReq::default()),
-            })),
-            ["status"] => PileEvent::Told(PileNotice::Telemetry {
-                plug: Some(plug(line)),
-                status: line.number("is"),
-                original: original(33, &wire::TelemetryReq::default()),
-            }),
-            other => self.pile_request(other, line),
-        };
-        let pile = PileCode::new(PILE).expect("a code");
-        self.step(Input::Pile { pile, event, known: Vec::new() });
-    }
-
-    fn pile_request(&mut self, words: &[&str], line: &Line<'_>) -> PileEvent {
-        let sequence = line.number("seq").unwrap_or_else(|| {
+    /// The number the line gives a message, or the next one.
+    fn sequence(&mut self, line: &Line<'_>) -> u64 {
+        line.number("seq").unwrap_or_else(|| {
             self.sequence += 1;
             self.sequence
-        });
-        let id = RequestId { connection: ConnectionId(self.connection), sequence };
-        let request = match words {
-            ["boots"] => PileRequest::Boot {
-                firmware: "1".to_owned(),
-                original: original(1, &wire::BootNotificationReq::default()),
-            },
-            ["authorize"] => PileRequest::Authorize {
-                card: card(line).expect("a card"),
-                original: original(20, &wire::AuthorizeReq::default()),
-            },
-            ["tariff"] => PileRequest::Tariff,
-            ["start"] => PileRequest::Start(self.start(line)),
-            ["stop"] => PileRequest::End(end(line, EndKind::Stop)),
-            ["order"] => PileRequest::End(end(line, EndKind::Whole)),
-            ["warning"] => PileRequest::Warning {
-                plug: None,
-                code: 101,
-                cleared: false,
-                original: original(51, &wire::WarningReq::default()),
-            },
-            ["reports", "firmware"] => PileRequest::Pass(Pass {
-                original: original(7, &wire::FirmwareStatusNotificationReq::default()),
-                address: Address::default(),
-            }),
-            other => panic!("piles do not {other:?}"),
-        };
-        PileEvent::Requested { id, request }
-    }
-
-    fn start(&self, line: &Line<'_>) -> StartReport {
-        let token = line.text("token").map(|_| self.tokens.last().expect("a token").clone());
-        StartReport {
-            record: record(line),
-            plug: plug(line),
-            card: card(line),
-            token,
-            meter: line.number("meter").map(Energy::from_wh),
-            at: at(line, "at"),
-            original: original(18, &wire::StartTransactionReq::default()),
-        }
-    }
-
-    fn pile_answer(&mut self, accepted: bool) -> PileEvent {
-        let Some(ToPile::Call { call, request, .. }) = self.calls.pop() else {
-            panic!("the pile was not called");
-        };
-        let answer = match request {
-            PileCall::RemoteStart { .. } => PileAnswer::RemoteStart {
-                accepted,
-                original: original(144, &wire::RemoteStartTransactionConf::default()),
-            },
-            PileCall::RemoteStop { .. } => PileAnswer::RemoteStop { accepted },
-            PileCall::Tariff(_) => PileAnswer::Tariff { accepted },
-            PileCall::Pass(_) if !accepted => PileAnswer::Error(ErrorCode::Generic),
-            PileCall::Pass(passed) => PileAnswer::Other(answer_to(&passed.original)),
-        };
-        PileEvent::Answered { call, answer }
-    }
-
-    fn cloud(&mut self, words: &[&str], line: &Line<'_>) {
-        let event = match words {
-            ["connects"] => UplinkEvent::Connected,
-            ["goes"] => {
-                self.asked.clear();
-                UplinkEvent::Disconnected { reason: "link lost".to_owned() }
-            }
-            ["refuses", "login"] => {
-                UplinkEvent::LoginRefused { reason: "bad user name or password".to_owned() }
-            }
-            ["remote-start"] => self.cloud_request(
-                line,
-                UplinkRequest::RemoteStart(RemoteStart {
-                    connector: connector(line),
-                    transaction: transaction(line),
-                    card: None,
-                    original: original(16, &wire::RemoteStartTransactionReq::default()),
-                }),
-            ),
-            ["remote-stop"] => self.cloud_request(
-                line,
-                UplinkRequest::RemoteStop {
-                    transaction: transaction(line),
-                    connector: connector(line),
-                    original: original(17, &wire::RemoteStopTransactionReq::default()),
-                },
-            ),
-            ["wants", what] => self.cloud_wants(what, line),
-            ["tariff"] => self.cloud_request(
-                line,
-                UplinkRequest::Tariff {
-                    id: line.number("id").unwrap_or(1),
-                    original: original(52, &wire::SetTariffReq::default()),
-                },
-            ),
-            ["history"] => self.cloud_request(line, UplinkRequest::History(history(line))),
-            ["trigger"] => {
-                let what = match line.text("what") {
-                    Some("start") => TriggerKind::Start,
-                    Some("boot") => TriggerKind::Boot,
-                    Some("progress") => TriggerKind::Progress,
-                    _ => TriggerKind::Other,
-                };
-                self.cloud_request(
-                    line,
-                    UplinkRequest::Trigger { what, connector: connector(line) },
-                )
-            }
-            other => self.cloud_answer(other, line),
-        };
-        self.step(Input::Uplink { uplink: cloud(), event });
-    }
-
-    /// A message that the cloud's bytes are read for, because what they name decides.
-    fn cloud_wants(&mut self, what: &str, line: &Line<'_>) -> UplinkEvent {
-        let named = || line.text("connector").unwrap_or_default().to_owned();
-        let id = line.number("id").unwrap_or(1);
-        let (message_id, payload) = match what {
-            "reservation" => {
-                let reserve =
-                    wire::ReserveNowReq { id, connector_id: named(), ..Default::default() };
-                (wire::MessageId::IdReserveNowReq, reserve.encode_to_vec())
-            }
-            "reset" => {
-                let reset = wire::RemoteControlReq {
-                    function: "Reset".to_owned(),
-                    parameter: "0".to_owned(),
-                };
-                (wire::MessageId::IdRemoteControlReq, reset.encode_to_vec())
-            }
-            "charging" => {
-                let start = wire::RemoteControlReq {
-                    function: "RemoteStart".to_owned(),
-                    parameter: named(),
-                };
-                (wire::MessageId::IdRemoteControlReq, start.encode_to_vec())
-            }
-            "profile" => {
-                let profile = wire::ChargingProfile {
-                    transaction_id: line.text("tx").unwrap_or_default().to_owned(),
-                    ..Default::default()
-                };
-                let profile = wire::SetChargingProfileReq {
-                    charging_profile: Some(profile),
-                    ..Default::default()
-                };
-                (wire::MessageId::IdSetChargingProfileReq, profile.encode_to_vec())
-            }
-            other => panic!("clouds do not want {other}"),
-        };
-        let sequence_id = line.number("seq").unwrap_or_else(|| {
-            self.sequence += 1;
-            self.sequence
-        });
-        let apdu = wire::Apdu {
-            sequence_id,
-            message_id: message_id.into(),
-            payload: payload.into(),
-            ..Default::default()
-        };
-        let settings = self.config().uplinks.remove(0).station;
-        station::decode(Class::Command, &apdu.encode_to_vec(), &settings).expect("decodes")
-    }
-
-    fn cloud_request(&mut self, line: &Line<'_>, request: UplinkRequest) -> UplinkEvent {
-        let sequence = Sequence(line.number("seq").unwrap_or_else(|| {
-            self.sequence += 1;
-            self.sequence
-        }));
-        UplinkEvent::Requested { sequence, digest: 7, request }
-    }
-
-    /// Answers the oldest open question of a kind, or `which=newest`.
-    fn cloud_answer(&mut self, words: &[&str], line: &Line<'_>) -> UplinkEvent {
-        let kind = *words.last().expect("what is answered");
-        let mut open =
-            self.asked.iter().enumerate().filter(|(_, (_, message))| is_kind(kind, message));
-        let found = match line.text("which") {
-            Some("newest") => open.next_back(),
-            _ => open.next(),
-        };
-        let at = found.unwrap_or_else(|| panic!("no open question about {kind}")).0;
-        let (sequence, message) = self.asked.remove(at);
-        let answer = match words[0] {
-            "errors" => {
-                UplinkAnswer::Error { code: error(line), text: "so says the cloud".to_owned() }
-            }
-            "confirms" => answer(&message, line),
-            other => panic!("clouds do not {other}"),
-        };
-        UplinkEvent::Answered { sequence, answer, at_s: 0 }
-    }
-}
-
-fn is_kind(kind: &str, message: &UplinkMessage) -> bool {
-    match kind {
-        "boot" => matches!(message, UplinkMessage::Boot),
-        "card" => matches!(message, UplinkMessage::Authorize { .. }),
-        "start" => matches!(message, UplinkMessage::Start { .. }),
-        "stop" => matches!(message, UplinkMessage::Stop { .. }),
-        "order" => matches!(message, UplinkMessage::Transaction { .. }),
-        "message" => matches!(message, UplinkMessage::Passed(_)),
-        other => panic!("nothing is asked about {other}"),
+        })
     }
 }
 
@@ -581,162 +341,5 @@ fn all_history() -> Query {
         },
         after: OrderSeq(0),
         limit: 1_000,
-    }
-}
-
-fn answer(message: &UplinkMessage, line: &Line<'_>) -> UplinkAnswer {
-    let verdict = match line.text("says") {
-        None | Some("yes") => Verdict::Accepted,
-        Some(_) => Verdict::Blocked,
-    };
-    let id = line.text("id");
-    match message {
-        UplinkMessage::Boot => UplinkAnswer::Boot {
-            status: line.number("status").unwrap_or(0),
-            time_s: 0,
-            interval_s: line.number("interval").unwrap_or(600),
-        },
-        UplinkMessage::Authorize { .. } => UplinkAnswer::Authorize {
-            verdict,
-            original: original(148, &wire::AuthorizeConf::default()),
-        },
-        UplinkMessage::Start { order, .. } => UplinkAnswer::Start {
-            transaction: transaction(line),
-            order: show::named(id, order.id),
-            connector: show::named(None, order.connector.expect("a connector")),
-            verdict,
-            original: original(146, &wire::StartTransactionConf::default()),
-        },
-        UplinkMessage::Stop { order } => UplinkAnswer::Stop {
-            transaction: match &order.transaction {
-                Some(transaction) => show::named(id, transaction.clone()),
-                None => sitepilot::domain::event::Named::Nothing,
-            },
-            connector: show::named(None, order.connector.expect("a connector")),
-            cost: Money::from_fen(0),
-            original: original(147, &wire::StopTransactionConf::default()),
-        },
-        UplinkMessage::Transaction { payload } => {
-            let order = wire::TransactionReq::decode(payload.clone()).expect("decodes");
-            let right = sitepilot::domain::id::OrderId::new(&order.record_id).expect("an id");
-            UplinkAnswer::Transaction {
-                status: line.number("status").unwrap_or(0),
-                order: show::named(id, right),
-                connector: sitepilot::domain::event::Named::Nothing,
-            }
-        }
-        UplinkMessage::Passed(passed) => UplinkAnswer::Other(answer_to(&passed.original)),
-        other => panic!("{other:?} has no answer here"),
-    }
-}
-
-/// The least answer to a message.
-fn answer_to(request: &Original) -> Original {
-    let code = table::answer_to(request.revision, request.code).expect("it has an answer");
-    Original { code, body: Bytes::new(), ..*request }
-}
-
-fn original(code: u8, message: &impl Message) -> Original {
-    Original { revision: Revision::V1_10, code, body: message.encode_to_vec().into() }
-}
-
-fn record(line: &Line<'_>) -> RecordNo {
-    RecordNo::new(line.text("record").unwrap_or("1")).expect("a record number")
-}
-
-fn plug(line: &Line<'_>) -> PlugNo {
-    PlugNo(line.number("plug").unwrap_or(1))
-}
-
-fn card(line: &Line<'_>) -> Option<CardNo> {
-    line.text("card").map(|card| CardNo::new(card).expect("a card number"))
-}
-
-fn transaction(line: &Line<'_>) -> Option<TransactionId> {
-    line.text("tx").map(|id| TransactionId::new(id).expect("a transaction id"))
-}
-
-fn connector(line: &Line<'_>) -> Option<ConnectorNo> {
-    line.number("connector").and_then(ConnectorNo::new)
-}
-
-/// Seconds after the beginning of the script; missing: unknown.
-fn at(line: &Line<'_>, key: &str) -> PileTime {
-    line.number::<i64>(key).map_or(PileTime::Unknown, |s| PileTime::Known(BEGIN_S + s))
-}
-
-fn end(line: &Line<'_>, kind: EndKind) -> EndReport {
-    let whole = kind == EndKind::Whole;
-    EndReport {
-        record: record(line),
-        plug: Some(plug(line)),
-        card: card(line),
-        token: None,
-        started: if whole { at(line, "at") } else { PileTime::Unknown },
-        kind,
-        meter_start: line.number("start").map(Energy::from_wh).filter(|_| whole),
-        meter_stop: line.number("meter").map(Energy::from_wh),
-        ended: at(line, "end"),
-        cost: line.number("cost").map(Money::from_fen),
-        reason: 0,
-        original: match kind {
-            EndKind::Whole => original(49, &wire::TransactionReq::default()),
-            EndKind::Stop => original(19, &wire::StopTransactionReq::default()),
-        },
-    }
-}
-
-fn history(line: &Line<'_>) -> HistoryQuery {
-    HistoryQuery {
-        level: match line.text("level") {
-            Some("0") => HistoryLevel::Current,
-            Some("1") => HistoryLevel::Unsettled,
-            _ => HistoryLevel::All,
-        },
-        connector: connector(line),
-        from_s: line.number::<i64>("from").map(|s| BEGIN_S + s),
-        until_s: line.number::<i64>("until").map(|s| BEGIN_S + s),
-    }
-}
-
-fn error(line: &Line<'_>) -> ErrorCode {
-    match line.number::<u8>("code") {
-        Some(1) => ErrorCode::NotSupported,
-        Some(2) => ErrorCode::Internal,
-        Some(3) => ErrorCode::Protocol,
-        Some(4) => ErrorCode::TypeViolation,
-        _ => ErrorCode::Generic,
-    }
-}
-
-pub fn cloud() -> UplinkName {
-    UplinkName::new(CLOUD).expect("a name")
-}
-
-pub fn config(of_pile: Revision, of_cloud: Revision) -> SiteConfig {
-    let pile = PileCode::new(PILE).expect("a code");
-    let connectors: Vec<ConnectorNo> = [11, 12].into_iter().filter_map(ConnectorNo::new).collect();
-    let places = (1..).zip(&connectors).map(|(plug, no)| (*no, (pile, plug))).collect();
-    let station = station::Settings {
-        revision: of_cloud,
-        part_number: "SITEPILOT-1".to_owned(),
-        serial: "SP-1".to_owned(),
-        vendor: "ACME".to_owned(),
-        connectors: places,
-    };
-    SiteConfig {
-        piles: [(pile, PileConfig { revision: of_pile, connectors })].into(),
-        uplinks: vec![UplinkConfig {
-            name: cloud(),
-            station,
-            primary: true,
-            commands: true,
-            required: true,
-            answer_timeout_ms: 3_000,
-        }],
-        heartbeat_interval_s: 60,
-        interrupted_grace_ms: 3_600_000,
-        undated_hold_ms: 600_000,
-        stop_refused: true,
     }
 }
