@@ -69,6 +69,8 @@ pub struct DoorsConfig {
     /// Greatest number of sessions, and so of connections, of one name with
     /// [`Route::Router`](super::Route::Router).
     pub max_sessions_per_name: usize,
+    /// Greatest number of clients with [`Route::Visitor`](super::Route::Visitor) at the same time.
+    pub max_visitors: usize,
     /// Greatest number of sessions kept, connected or not; the one away longest is dropped first.
     pub max_sessions: usize,
 }
@@ -109,6 +111,9 @@ impl Default for DoorsConfig {
             shown: vec![Filter::new("#").expect("a filter")],
             // A screen, a laptop, and what they left behind; a site's piles need the rest.
             max_sessions_per_name: 16,
+            // A whole site that is commissioned at once takes turns, and whoever knows the default
+            // account cannot fill the doors.
+            max_visitors: 32,
             max_sessions: 512,
         }
     }

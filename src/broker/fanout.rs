@@ -42,13 +42,17 @@ impl Hub {
     ) -> Result<(), FilterError> {
         let Some(no) = self.seat_no(connection) else { return Ok(()) };
         let mut granted = Vec::with_capacity(asked.len());
-        let mut accepted = Vec::new();
+        // Of each filter once: whoever repeats one a thousand times in a packet must not have the
+        // retained messages searched as often.
+        let mut accepted = BTreeMap::new();
         for (text, qos) in asked {
             let filter = Filter::new(text)?;
             let allowed = !text.starts_with('$') && access.may_subscribe(&filter);
             let answer = (allowed && self.add_filter(no, &filter, *qos)).then_some(*qos);
             match answer {
-                Some(qos) => accepted.push((filter, qos)),
+                Some(qos) => {
+                    accepted.insert(filter, qos);
+                }
                 None => self.counters.denied_subscriptions.one(),
             }
             granted.push(answer);
@@ -110,7 +114,7 @@ impl Hub {
         link.wake.notify_one();
     }
 
-    fn send_retained(&mut self, no: SeatNo, accepted: &[(Filter, u8)]) {
+    fn send_retained(&mut self, no: SeatNo, accepted: &BTreeMap<Filter, u8>) {
         let mut found: BTreeMap<&str, (u8, &Kept)> = BTreeMap::new();
         for (filter, qos) in accepted {
             for (topic, kept) in self.retained.iter() {

@@ -52,14 +52,14 @@ impl Guest {
             name: identity.name.as_str().into(),
             client_id: client_id.to_owned(),
             route: identity.route,
-            clean,
+            clean: clean || identity.route == Route::Visitor,
             wake: Arc::new(Notify::new()),
         }
     }
 
     fn key(&self) -> Key {
         let client = match self.route {
-            Route::Host => String::new(),
+            Route::Host | Route::Visitor => String::new(),
             Route::Router => self.client_id.clone(),
         };
         Key { name: Arc::clone(&self.name), client }
@@ -110,6 +110,7 @@ impl Link {
 pub(super) struct Seat {
     key: Key,
     client_id: String,
+    route: Route,
     clean: bool,
     pub session: Session,
     pub filters: BTreeMap<Filter, Grant>,
@@ -180,7 +181,7 @@ impl Hub {
         if let Some(waiting) = self.claim(&key, guest) {
             return waiting;
         }
-        if self.seated.len() >= self.config.max_connections || !self.has_room_for(&key) {
+        if self.seated.len() >= self.config.max_connections || !self.has_room_for(&key, guest) {
             return Sit::Full;
         }
         let (no, session_present) = self.find_session(key, guest);
@@ -243,6 +244,7 @@ impl Hub {
             Seat {
                 key,
                 client_id: guest.client_id.clone(),
+                route: guest.route,
                 clean: guest.clean,
                 session: Session::new(limits),
                 filters: BTreeMap::new(),
@@ -257,11 +259,16 @@ impl Hub {
 
     /// Whether the name may have one session more; drops the one of its own that has been away
     /// longest for it, so that a name with many client ids is no burden to others.
-    fn has_room_for(&mut self, key: &Key) -> bool {
+    fn has_room_for(&mut self, key: &Key, guest: &Guest) -> bool {
+        if self.keys.contains_key(key) {
+            return true;
+        }
+        if guest.route == Route::Visitor {
+            let visitors = self.seats.values().filter(|seat| seat.route == Route::Visitor);
+            return visitors.count() < self.config.max_visitors;
+        }
         let own: Vec<_> = self.seats_of(&key.name).collect();
-        self.keys.contains_key(key)
-            || own.len() < self.config.max_sessions_per_name
-            || self.drop_oldest(own)
+        own.len() < self.config.max_sessions_per_name || self.drop_oldest(own)
     }
 
     /// Drops the session that has been away longest, if there are too many.

@@ -61,6 +61,9 @@ pub enum Route {
     /// To the site's inbox, with a copy for observers. One connection and one session per name,
     /// whatever the client id; the site is told of its coming and going.
     Host,
+    /// As [`Host`](Self::Host), for somebody the site does not know yet: few at a time, and nothing
+    /// is kept of the session when the connection ends.
+    Visitor,
     /// Through the router to other clients only. One session per name and client id, so that
     /// nobody takes over the session of another login.
     Router,

@@ -95,9 +95,6 @@ impl Piles {
     ) -> Result<Identity, LoginRefused> {
         let given = login.password.unwrap_or_default();
         check_secret(&registration.password, given).map_err(refuse)?;
-        if !self.reception.has_room() {
-            return Err(refuse("too many register at the same time"));
-        }
         let ids = ids_of(login.client_id);
         if ids.is_empty() {
             return Err(refuse("client id is not <part number>-<serial>"));
@@ -108,7 +105,7 @@ impl Piles {
         }
         let access = visitor_access(&ids);
         let name = Reception::name_of(login.client_id);
-        Ok(Identity { name, route: Route::Host, access })
+        Ok(Identity { name, route: Route::Visitor, access })
     }
 
     /// Whether a certificate is of one of these serial numbers, or of a pile that has one of them.
@@ -123,8 +120,9 @@ impl Piles {
             return login.username.map(str::to_owned).ok_or_else(|| refuse("no user name"));
         };
         let owner = match self.roster.named(certificate) {
+            // Before a pile: one that was admitted chose its serial number itself.
+            _ if self.observers.contains_key(certificate) => certificate.to_owned(),
             Some(code) => code.to_string(),
-            None if self.observers.contains_key(certificate) => certificate.to_owned(),
             None => {
                 return Err(LoginRefused(format!("certificate of an unknown name: {certificate}")));
             }
@@ -255,15 +253,18 @@ mod tests {
         certificate: Option<&str>,
     ) -> Result<Identity, LoginRefused> {
         let code = PileCode::new(CODE).unwrap();
-        let pile = Pile {
+        let pile = |code, serial: &str| Pile {
             code,
-            serial: "ZD-1".to_owned(),
+            serial: serial.to_owned(),
             revision: Revision::V1_10,
             kind: PileKind::Dc,
             connectors: Vec::new(),
             password: Some(Secret::new("secret".to_owned())),
         };
-        let roster = Arc::new(Roster::new(Path::new("/nowhere"), "3101150012", &[pile]));
+        // The second pile has the name of the observer for its serial number.
+        let other = PileCode::new("3101150012000003").unwrap();
+        let piles = [pile(code, "ZD-1"), pile(other, "display")];
+        let roster = Arc::new(Roster::new(Path::new("/nowhere"), "3101150012", &piles));
         let address = "127.0.0.1:1".parse().unwrap();
         let probe = Probe::new().unwrap();
         let observer = Observer {

@@ -214,7 +214,7 @@ impl Site {
         pass: Pass,
         turn: &mut Turn,
     ) -> Result<Option<Passed>, Refusal> {
-        let names = self.names(pile, self.orders_of_pile(&pass.address));
+        let names = self.names(pile, self.orders_of_pile(pile, &pass.address));
         let code = pass.original.code;
         let primary = self.links.values_mut().find(|link| link.config.primary);
         let link = primary.ok_or((ErrorCode::NotSupported, "no backend takes this"))?;
@@ -245,10 +245,16 @@ impl Site {
         Ok(None)
     }
 
-    fn orders_of_pile(&self, address: &Address) -> Vec<(OrderId, Option<TransactionId>)> {
+    /// The pile's own orders; nobody speaks of another's.
+    fn orders_of_pile(
+        &self,
+        pile: PileCode,
+        address: &Address,
+    ) -> Vec<(OrderId, Option<TransactionId>)> {
         let ids = address.orders.iter().filter_map(|id| OrderId::new(id.as_str()).ok());
         let orders = ids.filter_map(|id| self.book.get(self.book.by_id(id)?));
-        orders.map(|order| (order.id, order.transaction.clone())).collect()
+        let own = orders.filter(|order| order.key.pile == pile);
+        own.map(|order| (order.id, order.transaction.clone())).collect()
     }
 
     /// The answer of the backend to a message of a pile.
@@ -286,4 +292,74 @@ fn answer_in_place(code: u8, names: Names) -> Option<Passed> {
     let code = table::answer_to(revision, code)?;
     let original = Original { revision, code, body: Default::default() };
     Some(Passed { original, names })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{
+        super::{Input, PileConfig, SiteConfig, restore::Image},
+        *,
+    };
+    use crate::domain::{
+        event::{PileEvent, PileRequest},
+        id::{ConnectionId, ConnectorNo, PlugNo, RecordNo},
+        order::StartReport,
+        time::{Now, PileTime},
+    };
+
+    fn pile(number: u16) -> PileCode {
+        PileCode::new(&format!("31011500120{number:05}")).unwrap()
+    }
+
+    fn site() -> Site {
+        let connectors = |number| vec![ConnectorNo::new(number).unwrap()];
+        let config =
+            |number| PileConfig { revision: Revision::V1_10, connectors: connectors(number) };
+        let config = SiteConfig {
+            piles: [1, 2].map(|number| (pile(number), config(number))).into(),
+            uplinks: Vec::new(),
+            heartbeat_interval_s: 60,
+            interrupted_grace_ms: 1,
+            undated_hold_ms: 1,
+            stop_refused: false,
+        };
+        Site::restore(Image::default(), config, Now::default()).0
+    }
+
+    /// The first pile begins an order.
+    fn begin(site: &mut Site) {
+        let original = Original { revision: Revision::V1_10, code: 0, body: Default::default() };
+        let boot = PileRequest::Boot { firmware: String::new(), original: original.clone() };
+        let start = PileRequest::Start(StartReport {
+            record: RecordNo::new("1").unwrap(),
+            plug: PlugNo(1),
+            card: None,
+            token: None,
+            meter: None,
+            at: PileTime::Known(1_767_225_600),
+            original,
+        });
+        let connection = ConnectionId(1);
+        let asks = |sequence, request| PileEvent::Requested {
+            id: RequestId { connection, sequence },
+            request,
+        };
+        for event in [PileEvent::Connected { connection }, asks(1, boot), asks(2, start)] {
+            let _step =
+                site.step(Input::Pile { pile: pile(1), event, known: Vec::new() }, Now::default());
+        }
+    }
+
+    #[test]
+    fn a_pile_speaks_of_its_own_orders_only() {
+        let mut site = site();
+        begin(&mut site);
+        let id = site.book.open().next().unwrap().id;
+        let orders = [TransactionId::new(id.as_str()).unwrap()].into();
+        let address = Address { orders, ..Address::default() };
+        assert_eq!(site.orders_of_pile(pile(1), &address), [(id, None)]);
+        assert_eq!(site.orders_of_pile(pile(2), &address), []);
+    }
 }

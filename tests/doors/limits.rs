@@ -108,6 +108,36 @@ fn the_session_away_longest_makes_room() {
 }
 
 #[test]
+fn visitors_are_few_and_leave_nothing_behind() {
+    let house = House::with(100, |config| {
+        config.max_sessions = 2;
+        config.max_visitors = 2;
+    });
+    let come = |user: &str| {
+        let mut raw = Raw::dial(house.address());
+        raw.send(&Connect::persistent(user).bytes());
+        let (_, body) = raw.packet();
+        (raw, body)
+    };
+    drop(come("P1"));
+    house.wait_for(|counters| counters.connections == 0);
+    // Nobody else's session makes room for them, however many come.
+    for number in 0..5 {
+        let (raw, answer) = come(&format!("V{number}"));
+        assert_eq!(answer, [0, 0]);
+        drop(raw);
+        house.wait_for(|counters| counters.connections == 0);
+    }
+    let (pile, answer) = come("P1");
+    assert_eq!(answer, [1, 0], "its session was kept");
+    let _two = [come("V1").0, come("V2").0];
+    assert_eq!(come("V3").1, [0, 3]);
+    assert_eq!(come("V2").1, [0, 0], "in its own place");
+    drop(pile);
+    house.close().unwrap();
+}
+
+#[test]
 fn an_outbox_refuses_the_newest() {
     let house = House::with(100, |config| config.max_outbox_messages = 3);
     let mut raw = Raw::dial(house.address());

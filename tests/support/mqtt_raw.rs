@@ -19,7 +19,7 @@ pub const GUARD: Duration = Duration::from_secs(20);
 /// The right password of everybody.
 pub const PASSWORD: &str = "secret";
 
-/// A certificate stands for the password of the name in it. `P…`: a pile; `any…`: may do all; `display`: reads below `U`.
+/// A certificate stands for the password of the name in it. `P…`: a pile; `V…`: a visitor; `any…`: may do all; `display`: reads below `U`.
 pub struct Guests;
 
 fn filters(texts: &[&str]) -> Vec<Filter> {
@@ -35,6 +35,8 @@ impl Registry for Guests {
         }
         let (route, publish, subscribe) = if name.starts_with('P') {
             (Route::Host, vec![format!("U/{name}/#")], vec![format!("D/{name}/#")])
+        } else if name.starts_with('V') {
+            (Route::Visitor, vec![format!("U/{name}/#")], vec![format!("D/{name}/#")])
         } else if name.starts_with("any") {
             (Route::Router, vec!["#".to_owned()], vec!["#".to_owned()])
         } else if name == "display" {

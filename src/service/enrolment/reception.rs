@@ -24,10 +24,6 @@ use crate::{
     service::roster::Refusal,
 };
 
-/// Connections that may register at the same time: a whole site that is commissioned at once
-/// takes turns, and whoever knows the default account cannot fill the doors.
-const VISITORS_LIMIT: usize = 32;
-
 /// How long a connection may take to register; a pile needs seconds.
 const PATIENCE_MS: u64 = 60_000;
 
@@ -117,12 +113,6 @@ impl Reception {
 
     fn visitors(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Visitor>> {
         self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether one more may come.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.visitors().len() < VISITORS_LIMIT
     }
 
     /// Hands a task over; `false` if too many wait.

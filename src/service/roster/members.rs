@@ -251,7 +251,9 @@ impl Members {
         if self.piles.values().filter(is_admitted).count() >= ADMITTED_LIMIT {
             return Err(Refusal::NoRoom);
         }
-        if !is_usable_serial(&applicant.serial) {
+        // With another's code as its serial number it would make that one's certificate void.
+        let is_code = self.piles.keys().any(|code| code.as_str() == applicant.serial);
+        if is_code || !is_usable_serial(&applicant.serial) {
             return Err(Refusal::Unusable);
         }
         let member = Member {
