@@ -16,7 +16,8 @@
 //!
 //! Everything is bounded. What has come back to the full is forgotten first, and that changes
 //! nothing; when too many are still failing, all further ones share one bucket, so that nobody
-//! washes himself clean by filling the tables. Who is known of old is only replaced by others
+//! washes himself clean by filling the tables. An address that has not failed is heard all the
+//! same: names cost a guesser nothing, addresses do. Who is known of old is only replaced by others
 //! that were let in.
 
 use std::collections::BTreeMap;
@@ -183,6 +184,9 @@ impl Guard {
         }
         let (address, name) = (net(who.address), short(who.name));
         let pair = (address, name.clone());
+        if !self.addresses.knows(&address) && !self.pairs.rows.contains_key(&pair) {
+            return true;
+        }
         self.pairs.has_one(&pair, now)
             && self.addresses.has_one(&address, now)
             && (!self.pairs.knows(&pair) || self.names.has_one(&name, now))

@@ -89,6 +89,19 @@ fn filling_the_tables_washes_nobody_clean() {
 }
 
 #[test]
+fn whoever_fills_the_tables_with_names_keeps_no_other_address_out() {
+    let mut guard = guard();
+    let names: Vec<String> = (0..2 * MAX_ROWS).map(|number| format!("N{number}")).collect();
+    for (address, name) in (0..).zip(&names) {
+        guess(&mut guard, &who(name, "x", address % 40), Mono(0));
+    }
+    assert_eq!(guard.pairs.rows.len(), MAX_ROWS);
+    let looked_at = (0..20).filter(|_| guess(&mut guard, &who("P1", "x", 1_000), Mono(0))).count();
+    assert!((1..=10).contains(&looked_at), "{looked_at}");
+    assert!(guard.may_try(&who("P1", "pile", 1_001), Mono(0)), "a pile nobody knows yet");
+}
+
+#[test]
 fn connections_of_one_address_are_counted_but_not_the_machines_own() {
     let mut guard = guard();
     let second = |n: u32| Mono(u64::from(n) * 6);
