@@ -231,7 +231,7 @@ async fn backend(far: Far) -> (Handle<Backend>, Hosted) {
     let backend = cloud();
     let account = Account { device: "default".to_owned(), password: PASSWORD.to_owned() };
     let hosted =
-        Hosted::bind_with(far.doors(), backend.clone(), account).await.expect("the backend binds");
+        Hosted::bind_with(far.doors(), backend.clone(), account).expect("the backend binds");
     (backend, hosted)
 }
 

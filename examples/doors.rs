@@ -89,7 +89,7 @@ async fn main() -> anyhow::Result<()> {
     let config = config(&options);
     let (inbox, _events) = flume::bounded(INBOX);
     let accounts = Arc::new(Accounts(options.accounts));
-    let (doors, task) = Doors::bind(config, accounts, inbox).await?;
+    let (doors, task) = Doors::bind(config, accounts, inbox)?;
     println!("{}", doors.plain_address().expect("a plain door"));
     task.run().await.context("the doors closed")
 }

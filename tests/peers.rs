@@ -39,7 +39,7 @@ impl Bench {
         let default =
             Account { device: "default".to_owned(), password: "default-secret".to_owned() };
         let listen = "127.0.0.1:0".parse().unwrap();
-        let hosted = Hosted::bind(listen, backend.clone(), default).await.unwrap();
+        let hosted = Hosted::bind(listen, backend.clone(), default).unwrap();
         let (line, task) = Line::to(hosted.address()).await.unwrap();
         let pile = Handle::new(Pile::new(pile_config(revision)), now);
         let mut tasks = JoinSet::new();

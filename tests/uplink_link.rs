@@ -83,8 +83,7 @@ impl World {
         let (sender, cloud) = flume::bounded(64);
         let logins = Arc::new(Logins::default());
         let listen = "127.0.0.1:0".parse().unwrap();
-        let (doors, task) =
-            Doors::bind(DoorsConfig::new(listen), logins.clone(), sender).await.unwrap();
+        let (doors, task) = Doors::bind(DoorsConfig::new(listen), logins.clone(), sender).unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { task.run().await.unwrap() });
         let (inbox, site) = flume::bounded(64);

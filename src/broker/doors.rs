@@ -58,12 +58,14 @@ pub struct DoorsTask {
 }
 
 impl Doors {
-    /// Binds the listeners, on the runtime it is called in, and starts the router; [`DoorsTask::run`] then serves. Events of
-    /// hosts' clients go to `inbox`; while it is full, their connections are not read.
+    /// Binds the listeners, on the runtime it is called in, and starts the router;
+    /// [`DoorsTask::run`] then serves. Events of hosts' clients go to `inbox`; while it is full,
+    /// their connections are not read.
     ///
     /// # Errors
+    ///
     /// If an address cannot be bound or the router does not start.
-    pub async fn bind(
+    pub fn bind(
         config: DoorsConfig,
         registry: Arc<dyn Registry>,
         inbox: flume::Sender<DoorEvent>,

@@ -82,7 +82,7 @@ impl Hosted {
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub async fn bind(
+    pub fn bind(
         listen: SocketAddr,
         backend: Handle<Backend>,
         default: Account,
@@ -90,21 +90,21 @@ impl Hosted {
         let mut config = DoorsConfig::new(listen);
         // A site says more than a pile.
         config.pace = Pace::UNLIMITED;
-        Self::bind_with(config, backend, default).await
+        Self::bind_with(config, backend, default)
     }
 
     /// As [`Hosted::bind`], with other limits of the doors.
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub async fn bind_with(
+    pub fn bind_with(
         config: DoorsConfig,
         backend: Handle<Backend>,
         default: Account,
     ) -> Result<Self, HostedError> {
         let (inbox, events) = flume::bounded(INBOX_MAX);
         let registry = Arc::new(Accounts { backend: backend.clone(), default });
-        let (doors, task) = Doors::bind(config, registry, inbox).await?;
+        let (doors, task) = Doors::bind(config, registry, inbox)?;
         Ok(Self { doors, task, backend, events })
     }
 

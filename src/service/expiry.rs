@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{broker::Doors, clock::Clock, site::Input};
+use crate::{
+    broker::Doors,
+    clock::Clock,
+    site::{Input, alarm::DoorsTrouble},
+};
 
 /// Days before its end in which it is to be renewed.
 const NOTICE_DAYS: i64 = 30;
@@ -34,7 +38,8 @@ pub(super) async fn watch(doors: Doors, clock: Arc<Clock>, inbox: flume::Sender<
         let news = doors.certificate_ends_s().and_then(|ends_s| warning(ends_s, now_s));
         if news != told {
             told.clone_from(&news);
-            if inbox.send_async(Input::Certificate { warning: news }).await.is_err() {
+            let input = Input::Doors { trouble: DoorsTrouble::CertificateEnds, text: news };
+            if inbox.send_async(input).await.is_err() {
                 return;
             }
         }

@@ -36,23 +36,23 @@ pub enum AlarmKind {
     ClockUnset,
     /// The store is full: no new charging.
     StorageFull,
-    /// The doors' certificate comes to its end.
-    CertificateEnds,
     /// The ledger was found damaged, or without rows it had; stands until the next start.
     LedgerDamaged,
     /// A remote start ran late or after a failure was reported; it was stopped.
     LateStart(PileCode),
-    /// The piles' doors are tried again and again; stands until they are not.
+    /// Something is the matter with the piles' doors; stands until it is over.
     Doors(DoorsTrouble),
 }
 
-/// What is done to the piles' doors.
+/// What is the matter with the piles' doors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DoorsTrouble {
     /// Logins fail all the time: a guesser, or a wrong password.
     Logins,
     /// A client sends more than it may, all the time.
     Flood,
+    /// Their certificate comes to its end.
+    CertificateEnds,
 }
 
 impl AlarmKind {
@@ -71,11 +71,11 @@ impl AlarmKind {
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",
-            Self::CertificateEnds => "certificate_ends",
             Self::LedgerDamaged => "ledger_damaged",
             Self::LateStart(_) => "late_remote_start",
             Self::Doors(DoorsTrouble::Logins) => "doors_logins_refused",
             Self::Doors(DoorsTrouble::Flood) => "doors_flooded",
+            Self::Doors(DoorsTrouble::CertificateEnds) => "certificate_ends",
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Silence of piles, and the clock.
 
-use super::{Site, alarm::AlarmKind, entry::Entry, turn::Turn};
+use super::{
+    Site,
+    alarm::{AlarmKind, DoorsTrouble},
+    entry::Entry,
+    turn::Turn,
+};
 use crate::domain::{
     dating::Epoch,
     id::OrderSeq,
@@ -76,10 +81,11 @@ impl Site {
         }
     }
 
-    pub(super) fn certificate(&mut self, warning: Option<String>, turn: &Turn) {
-        match warning {
-            Some(text) => self.alarms.raise(AlarmKind::CertificateEnds, turn.stamp(), text),
-            None => self.alarms.clear(&AlarmKind::CertificateEnds),
+    pub(super) fn doors(&mut self, trouble: DoorsTrouble, text: Option<String>, turn: &Turn) {
+        let kind = AlarmKind::Doors(trouble);
+        match text {
+            Some(text) => self.alarms.raise(kind, turn.stamp(), text),
+            None => self.alarms.clear(&kind),
         }
     }
 

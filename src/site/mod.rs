@@ -131,17 +131,12 @@ pub enum Input {
         /// What is gone and what is kept, for people.
         text: String,
     },
-    /// Something is done to the piles' doors, or is over.
+    /// Something is the matter with the piles' doors, or is over.
     Doors {
         /// What.
         trouble: alarm::DoorsTrouble,
         /// How much of it, for people; `None` when it is over.
         text: Option<String>,
-    },
-    /// The doors' certificate comes to its end, or was renewed.
-    Certificate {
-        /// What is wrong with it, for people.
-        warning: Option<String>,
     },
     /// A deadline has passed.
     Tick,
@@ -273,16 +268,10 @@ impl Site {
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
             Input::PileAdmitted { pile, config } => self.admit(pile, config),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
-            Input::Certificate { warning } => self.certificate(warning, &turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
             }
-            Input::Doors { trouble, text: Some(text) } => {
-                self.alarms.raise(alarm::AlarmKind::Doors(trouble), turn.stamp(), text);
-            }
-            Input::Doors { trouble, text: None } => {
-                self.alarms.clear(&alarm::AlarmKind::Doors(trouble));
-            }
+            Input::Doors { trouble, text } => self.doors(trouble, text, &turn),
             Input::Tick => {}
         }
         self.maintain(&mut turn);

@@ -17,7 +17,7 @@ use super::{
     settings::{Account, Login, Settings},
 };
 use crate::{
-    domain::event::UplinkEvent,
+    domain::{event::UplinkEvent, reply::ToUplink},
     protocol::charger::{
         apdu::SENT_LIMIT,
         registration::{Registered, registration_answer, registration_request},
@@ -212,17 +212,7 @@ impl Link {
                 // First a place, then a message: what is urgent overtakes until the last moment.
                 let place = places.acquire().await.expect("the semaphore is never closed");
                 let message = self.outbox.next().await;
-                let at_s = self.settings.now_s();
-                let encoded = station::encode(&message, &self.settings.station.borrow(), at_s);
-                let (class, payload) = match encoded {
-                    Ok(Some(encoded)) => encoded,
-                    Ok(None) => continue,
-                    Err(error) => {
-                        one(&self.counters.unsendable);
-                        error!(uplink = %self.settings.name, %error, "message cannot be written");
-                        continue;
-                    }
-                };
+                let Some((class, payload)) = self.encode(&message) else { continue };
                 if self.publish(&client, class, payload, account).await? && class.qos() > 0 {
                     place.forget();
                 }
@@ -246,6 +236,17 @@ impl Link {
             farewell(&mut connection).await;
         }
         end
+    }
+
+    /// The message in the backend's revision; `None` if it cannot be said there.
+    fn encode(&self, message: &ToUplink) -> Option<(Class, bytes::Bytes)> {
+        let at_s = self.settings.now_s();
+        let encoded = station::encode(message, &self.settings.station.borrow(), at_s);
+        encoded.unwrap_or_else(|error| {
+            one(&self.counters.unsendable);
+            error!(uplink = %self.settings.name, %error, "message cannot be written");
+            None
+        })
     }
 
     /// Publishes; `false` if it cannot be.

@@ -21,6 +21,7 @@ use sitepilot::{
     ledger::{Ledger, Options},
     site::{
         Input, Site, SiteConfig,
+        alarm::DoorsTrouble,
         command::{Command, Query},
         entry::Entry,
         step::Step,
@@ -226,10 +227,8 @@ impl World {
                 self.quality = ClockQuality::Synced;
             }
             ["store", state] => self.step(Input::Storage { is_full: *state == "full" }),
-            ["certificate", "renewed"] => self.step(Input::Certificate { warning: None }),
-            ["certificate", rest @ ..] => {
-                self.step(Input::Certificate { warning: Some(rest.join(" ")) });
-            }
+            ["certificate", "renewed"] => self.certificate(None),
+            ["certificate", rest @ ..] => self.certificate(Some(rest.join(" "))),
             ["alarms"] => self.alarms(),
             ["orders"] => self.orders(),
             ["retry", "newest"] => self.retry(),
@@ -289,6 +288,10 @@ impl World {
         self.calls.clear();
         self.mono_ms = 1_000;
         self.boot();
+    }
+
+    fn certificate(&mut self, text: Option<String>) {
+        self.step(Input::Doors { trouble: DoorsTrouble::CertificateEnds, text });
     }
 
     fn alarms(&mut self) {

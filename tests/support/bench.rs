@@ -241,7 +241,7 @@ pub fn clock() -> sitepilot::peers::handle::Clock {
 pub async fn host(backend: &Handle<Backend>, port: u16) -> JoinSet<()> {
     let default = Account { device: "default".to_owned(), password: "secret".to_owned() };
     let listen: SocketAddr = ([127, 0, 0, 1], port).into();
-    let hosted = Hosted::bind(listen, backend.clone(), default).await.unwrap();
+    let hosted = Hosted::bind(listen, backend.clone(), default).unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { hosted.run().await.unwrap() });
     tasks

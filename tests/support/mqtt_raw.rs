@@ -73,7 +73,7 @@ impl House {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
-                let (doors, task) = Doors::bind(config, Arc::new(Guests), sender).await?;
+                let (doors, task) = Doors::bind(config, Arc::new(Guests), sender)?;
                 tell.send(doors).unwrap();
                 task.run().await
             })

@@ -137,7 +137,7 @@ impl Stage {
             password: place::PASSWORD.to_owned(),
         };
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let hosted = Hosted::bind(listen, cloud.clone(), default).await?;
+        let hosted = Hosted::bind(listen, cloud.clone(), default)?;
         let (line, forward) = Line::to(hosted.address()).await?;
         players.spawn(async {
             match hosted.run().await {

@@ -15,7 +15,7 @@ use tracing::{error, field, info};
 
 use super::{Running, listen, rooms::Rooms};
 use crate::{
-    broker::{DoorEvent, Doors, DoorsConfig, TlsDoor, WallClock},
+    broker::{DoorEvent, Doors, DoorsConfig, DoorsTask, TlsDoor, WallClock},
     clock::Clock,
     domain::id::UplinkName,
     ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
@@ -65,6 +65,16 @@ struct Shared<'c> {
     stations: BTreeMap<UplinkName, watch::Sender<station::Settings>>,
 }
 
+/// What exactly one room takes.
+struct Ends {
+    doors: DoorsTask,
+    events: flume::Receiver<DoorEvent>,
+    tasks: flume::Receiver<Task>,
+    probe: Probe,
+    http: Option<TcpListener>,
+    control: UnixListener,
+}
+
 impl Running {
     /// Starts every room on the runtime it is called in.
     ///
@@ -73,61 +83,20 @@ impl Running {
     /// If a room cannot start.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = &config.site.data_dir;
-        let clock = Arc::new(Clock::open(data_dir));
-        let credentials: Arc<dyn Accounts> =
+        let accounts: Arc<dyn Accounts> =
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
         let (ledger, damage) = open_ledger(config).map_err(|error| unopened(data_dir, error))?;
-
-        let roster = Arc::new(Roster::open(config)?);
-        let (reception, tasks) = Reception::new();
-        let reception = Arc::new(reception);
-        let probe = Probe::new().context("no randomness")?;
-        let (door_events, events) = flume::bounded(DOOR_EVENTS);
-        let registry = Piles::new(
-            roster.clone(),
-            &config.broker.observers,
-            config.broker.registration.clone(),
-            reception.clone(),
-            clock.clone(),
-            probe.clone(),
-        );
-        let registry = Arc::new(registry);
-        let settings = doors_config(config, &clock);
-        let (doors, doors_task) = Doors::bind(settings, registry, door_events).await?;
-        let http = listen::http(config).await?;
-        let control = listen::control(&config.control.socket).await?;
-
         let (inbox, inputs) = flume::bounded(INBOX);
         if let Some(text) = damage {
             inbox.try_send(Input::LedgerDamaged { text }).expect("the inbox is empty");
         }
-        let shared = Shared {
-            config,
-            clock,
-            pulse: Arc::default(),
-            inbox,
-            doors,
-            uplinks: outboxes(config),
-            tickets: Arc::default(),
-            gate: Arc::default(),
-            unsaid: Arc::default(),
-            watch: Arc::default(),
-            stations: stations(config, &roster),
-            roster,
-            reception,
-        };
+        let (shared, ends) = Shared::open(config, inbox).await?;
         let mut rooms = Rooms::default();
         let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
         let heart = shared.start_heart(ledger, inputs, history).await?;
         // The heart restores the site first; from here on everybody may speak.
-        shared.start_pages(&mut rooms, pages, http, control);
-        shared.start_gate(&mut rooms, events);
-        shared.start_enrolment(&mut rooms, tasks)?;
-        shared.start_watchdog(&mut rooms, &probe);
-        shared.start_doorkeeper(&mut rooms);
-        shared.start_expiry(&mut rooms);
-        rooms.task("doors", async { Ok(doors_task.run().await?) });
-        let stop_uplinks = shared.start_uplinks(&mut rooms, &credentials)?;
+        shared.start_speakers(&mut rooms, ends, pages)?;
+        let stop_uplinks = shared.start_uplinks(&mut rooms, &accounts)?;
         let (plain, tls) = (shared.doors.plain_address(), shared.doors.tls_address());
         info!(plain = plain.map(field::display), tls = tls.map(field::display), "piles may come");
         Ok(Self {
@@ -144,7 +113,62 @@ impl Running {
     }
 }
 
-impl Shared<'_> {
+impl<'c> Shared<'c> {
+    /// Opens and binds what rooms share; nobody is served yet.
+    async fn open(config: &'c Config, inbox: flume::Sender<Input>) -> anyhow::Result<(Self, Ends)> {
+        let clock = Arc::new(Clock::open(&config.site.data_dir));
+        let roster = Arc::new(Roster::open(config)?);
+        let (reception, tasks) = Reception::new();
+        let reception = Arc::new(reception);
+        let probe = Probe::new().context("no randomness")?;
+        let registry = Piles::new(
+            roster.clone(),
+            &config.broker.observers,
+            config.broker.registration.clone(),
+            reception.clone(),
+            clock.clone(),
+            probe.clone(),
+        );
+        let (door_events, events) = flume::bounded(DOOR_EVENTS);
+        let settings = doors_config(config, &clock);
+        let (doors, task) = Doors::bind(settings, Arc::new(registry), door_events)?;
+        let http = listen::http(config).await?;
+        let control = listen::control(&config.control.socket).await?;
+        let shared = Shared {
+            config,
+            clock,
+            pulse: Arc::default(),
+            inbox,
+            doors,
+            uplinks: outboxes(config),
+            tickets: Arc::default(),
+            gate: Arc::default(),
+            unsaid: Arc::default(),
+            watch: Arc::default(),
+            stations: stations(config, &roster),
+            roster,
+            reception,
+        };
+        Ok((shared, Ends { doors: task, events, tasks, probe, http, control }))
+    }
+
+    /// Everything that speaks with piles and people.
+    fn start_speakers(
+        &self,
+        rooms: &mut Rooms,
+        ends: Ends,
+        pages: flume::Sender<Page>,
+    ) -> anyhow::Result<()> {
+        self.start_pages(rooms, pages, ends.http, ends.control);
+        self.start_gate(rooms, ends.events);
+        self.start_enrolment(rooms, ends.tasks)?;
+        self.start_watchdog(rooms, &ends.probe);
+        self.start_doorkeeper(rooms);
+        self.start_expiry(rooms);
+        rooms.task("doors", async { Ok(ends.doors.run().await?) });
+        Ok(())
+    }
+
     /// The threads that read the ledger beside the heart, and where they are asked.
     fn start_readers(
         &self,
@@ -195,19 +219,8 @@ impl Shared<'_> {
         };
         let (restored, is_restored) = oneshot::channel();
         let (ended, end) = oneshot::channel();
-        let beat = move || {
-            // Nobody waits for these any more if the program is leaving.
-            let heart = match Heart::start(parts) {
-                Ok(heart) => heart,
-                Err(error) => {
-                    let _ = restored.send(Err(error));
-                    return;
-                }
-            };
-            let _ = restored.send(Ok(()));
-            let _ = ended.send(heart.run());
-        };
-        std::thread::Builder::new().name("heart".to_owned()).spawn(beat)?;
+        let thread = std::thread::Builder::new().name("heart".to_owned());
+        thread.spawn(move || beat(parts, restored, ended))?;
         is_restored.await.context("the heart panicked while it restored the site")??;
         Ok(end)
     }
@@ -362,6 +375,23 @@ impl Shared<'_> {
         });
         settings.collect()
     }
+}
+
+/// Life of the heart. Nobody waits for what it tells any more if the program is leaving.
+fn beat(
+    parts: Parts<Kept, World>,
+    restored: oneshot::Sender<Result<(), HeartError>>,
+    ended: oneshot::Sender<Result<(), HeartError>>,
+) {
+    let heart = match Heart::start(parts) {
+        Ok(heart) => heart,
+        Err(error) => {
+            let _ = restored.send(Err(error));
+            return;
+        }
+    };
+    let _ = restored.send(Ok(()));
+    let _ = ended.send(heart.run());
 }
 
 fn stations(
