@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     config::{Observer, Registration, Secret},
-    enrolment::{Reception, Task},
+    enrolment::Reception,
     roster::{Entry, Roster, new_password},
 };
 use crate::{
@@ -79,8 +79,7 @@ impl Piles {
         check_password(login, |given| {
             let now_s = self.clock.now().wall.known_s();
             if self.roster.login(code, given, now_s)? == Entry::First {
-                // If too many tasks wait, one of them saves it too.
-                self.reception.order(Task::Save);
+                self.reception.save_soon();
             }
             Ok(())
         })?;

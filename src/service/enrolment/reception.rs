@@ -120,6 +120,14 @@ impl Reception {
         self.tasks.try_send(task).is_ok()
     }
 
+    /// Has what has happened written down. After each task it is, so that the first logins of a
+    /// whole site do not fill the queue that the others' registrations wait in.
+    pub fn save_soon(&self) {
+        if self.tasks.is_empty() {
+            self.order(Task::Save);
+        }
+    }
+
     /// Takes an event of a connection that is here to register; gives others back. Never waits.
     pub fn hear(&self, event: DoorEvent, now: Mono) -> Option<DoorEvent> {
         let (DoorEvent::Connected { name, .. }
@@ -199,5 +207,20 @@ impl Reception {
         };
         let names = visitors.values().filter(is_unwelcome);
         names.map(|visitor| Self::name_of(&visitor.client_id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_logins_take_one_place_in_the_queue() {
+        let (reception, tasks) = Reception::new();
+        (0..2 * TASKS_LIMIT).for_each(|_| reception.save_soon());
+        assert_eq!(tasks.len(), 1);
+        assert!(tasks.recv().is_ok());
+        reception.save_soon();
+        assert_eq!(tasks.len(), 1, "the next one is written too");
     }
 }
