@@ -6,16 +6,17 @@
 //! survive a reconnect.
 //!
 //! * `porch` TLS, with `keys` and `certificate`; `lobby` the patience with those who have not
-//!   logged in; `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login, take-over;
-//!   `connection` one client's reader and writer; `session` its MQTT state, pure.
+//!   logged in; `frame` and `connect` packets from and to bytes; `entrance` CONNECT, login,
+//!   take-over; `connection` one client's reader and writer; `session` its MQTT state, pure.
 //! * `guard` slows down who guesses passwords; `meter` how much one connection sends; `rate` token
 //!   buckets.
 //! * `inbox` what share of the site's inbox a connection has.
 //! * `hub` who sits where; `fanout` and `tree` who gets what; `pipe` the road through the router.
 //!
 //! What a pile publishes goes straight to the site's inbox, and what the site says straight to
-//! the pile's outbox; both are bounded. A full inbox, or a share of it used up, leaves the pile's socket unread; a full
-//! outbox refuses the newest message. Only copies for observers take the router's road.
+//! the pile's outbox; both are bounded. A full inbox, or a share of it used up, leaves the pile's
+//! socket unread; a full outbox refuses the newest message. Only copies for observers take the
+//! router's road.
 //!
 //! An acknowledgement means "in memory": the site's answer after its commit is the promise.
 

@@ -71,8 +71,7 @@ impl BackendConfig {
 }
 
 /// Nine bands: peak, flat and valley of a day, in 0.1 fen.
-#[must_use]
-pub fn example_tariff() -> wire::SetTariffReq {
+fn example_tariff() -> wire::SetTariffReq {
     let bands = [
         (0, 420, "valley", 255),
         (420, 540, "flat", 699),

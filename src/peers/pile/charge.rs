@@ -165,16 +165,6 @@ impl Pile {
         !self.connectors.iter().all(|c| matches!(c.plug, Plug::Idle))
     }
 
-    /// Announces a running order again, as a pile does that missed the answer.
-    pub fn repeat_start(&mut self, connector: u16, now: Now) -> bool {
-        let Some(record) = self.charging(connector) else { return false };
-        if let Some(order) = self.store.get_mut(record) {
-            order.announced = false;
-        }
-        self.report(now);
-        true
-    }
-
     /// Sends the last answered order once more; `false` if there is none or no line.
     pub fn repeat_last_order(&mut self, now: Now) -> bool {
         self.again(|_| {}, now)
