@@ -24,8 +24,11 @@ enum Wire {
     Charger1_10,
     #[value(name = "charger-1.0")]
     Charger1_0,
+    #[value(hide = true)]
     Ec,
+    #[value(hide = true)]
     Jcpp,
+    #[value(hide = true)]
     Peaq,
 }
 

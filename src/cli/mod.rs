@@ -125,7 +125,7 @@ impl Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The controller
+    /// Run the controller
     Run,
     /// Check a config and what it points to
     Check,

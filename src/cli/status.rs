@@ -1,5 +1,6 @@
 //! `status`, `piles`, `uplinks`: what the running controller says.
 
+use anyhow::Context as _;
 use serde_json::Value;
 
 use super::{
@@ -118,7 +119,9 @@ pub(super) fn piles(common: &Common, command: &Piles) -> Result<Exit, Failure> {
             }
         }
         Piles::Forget { code } => {
-            let done = client.post(&format!("/api/v1/piles/{code}/forget"), None)?;
+            let done = client
+                .post(&format!("/api/v1/piles/{code}/forget"), None)
+                .with_context(|| code.clone())?;
             if common.json {
                 json(&done);
             } else {

@@ -144,9 +144,11 @@ async fn poll(
     subscriptions: Vec<(String, Class)>,
     seen: flume::Sender<Seen>,
 ) {
+    let mut is_in = false;
     loop {
         let sight = match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(ack))) if ack.code == ConnectReturnCode::Success => {
+                is_in = true;
                 let filters = subscriptions
                     .iter()
                     .map(|(filter, class)| SubscribeFilter::new(filter.clone(), qos(*class)));
@@ -161,8 +163,13 @@ async fn poll(
                 tracing::warn!(?code, "login refused");
                 Seen::Gone
             }
-            Err(error) => {
+            // The end of a connection that stood is news of the machine's own.
+            Err(error) if is_in => {
                 tracing::debug!(%error, "connection ended");
+                Seen::Gone
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no connection");
                 Seen::Gone
             }
         };

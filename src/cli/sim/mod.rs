@@ -60,7 +60,7 @@ fn revision(text: &str) -> Result<Revision, String> {
 /// A password, or where it is.
 #[derive(clap::Args)]
 struct Password {
-    /// Password, of a pile without a code that of the account to register with
+    /// Password; where a pile registers, that of the account to register with
     #[arg(long, value_name = "TEXT", env = "SITEPILOT_SIM_PASSWORD", default_value = "")]
     password: String,
     /// The password's file; a line break at its end does not count
@@ -88,7 +88,7 @@ pub(super) enum Peer {
     /// A charging pile; lines on stdin: start CONNECTOR CARD, stop CONNECTOR, vanish MS, cut MS,
     /// forget MS, repeat, dispute, orders
     Pile(pile::Arguments),
-    /// A cloud backend; lines on stdin: start DEVICE PILE CONNECTOR CARD, stop DEVICE CONNECTOR
+    /// A cloud backend, beside a broker such as mosquitto; lines on stdin: start DEVICE PILE CONNECTOR CARD, stop DEVICE CONNECTOR
     /// TRANSACTION, orders DEVICE, get DEVICE [KEY], set DEVICE KEY VALUE, reset DEVICE, log DEVICE
     /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books
     Backend(backend::Arguments),

@@ -20,7 +20,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = "SIM0001")]
     serial: String,
     /// Account to register with
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = "register")]
     username: String,
     #[command(flatten)]
     password: Password,

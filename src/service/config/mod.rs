@@ -152,13 +152,13 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
 
 fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
     let site = required_section(&mut root, "site", faults).and_then(|s| table::place(s, faults));
-    let broker =
-        required_section(&mut root, "broker", faults).and_then(|s| table::broker(s, faults));
+    let broker = required_section(&mut root, "broker", faults);
     let passwords = match &broker {
-        Some(Broker { registration: None, .. }) => pile::Passwords::Needed,
+        Some(section) if !section.has("registration") => pile::Passwords::Needed,
         // Where the table has a fault of its own, that one is enough.
         _ => pile::Passwords::Optional,
     };
+    let broker = broker.and_then(|s| table::broker(s, faults));
     let piles = pile::read_all(root.sections("pile", faults), passwords, faults);
     later::refuse_buses(&mut root, faults);
     let uplinks = uplink::read_all(&mut root, faults);

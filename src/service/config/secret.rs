@@ -129,7 +129,7 @@ pub(super) fn read_file(
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => "create it, mode 0640 if it is secret",
                 io::ErrorKind::PermissionDenied => "let the user sitepilot's group read it",
-                _ => "",
+                _ => "name a small file that can be read",
             };
             faults.add(&path.place, format!("cannot be read: {shown}: {error}"), hint);
             None

@@ -98,6 +98,16 @@ fn a_pile_needs_no_password_where_it_may_register() {
 }
 
 #[test]
+fn a_fault_of_the_registration_is_not_told_of_the_piles_too() {
+    let text = GOOD.replace("connectors = [3]\npassword_file = \"DIR/pile\"", "connectors = [3]");
+    let registration = "[broker.registration]\nusername = \"register\"\n\
+        password_file = \"DIR/cloud\"\n[http]";
+    let faults = Desk::new().parse(&text.replace("[http]", registration)).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains("broker.registration.code_file: is missing"), "{faults:?}");
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let config = Desk::new().parse(GOOD).unwrap();
     assert_eq!(config.uplinks[0].password.expose(), "secret of this file");

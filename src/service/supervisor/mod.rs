@@ -134,7 +134,9 @@ impl Running {
             Err(error) => return error!("config not read again: {error}"),
         };
         match level.set(&config.log.level) {
-            Ok(()) => info!(level = config.log.level, "log level read again"),
+            Ok(()) => {
+                info!(level = config.log.level, "log level read again; the rest at a restart");
+            }
             Err(error) => error!("log level not read again: {error:#}"),
         }
         match (config.broker.tls, self.doors.tls_address()) {
@@ -143,7 +145,9 @@ impl Running {
                 Err(error) => error!("certificates not read again: {error}"),
             },
             (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => warn!("TLS begins and ends with a restart"),
+            (Some(_), None) | (None, Some(_)) => {
+                warn!("[broker.tls] is new or gone: this takes effect with a restart")
+            }
         }
     }
 
