@@ -25,6 +25,7 @@ fn an_order_is_found_by_its_id_and_its_record_all_its_life() {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, opening) = open(dir.path());
     assert!(opening.is_fresh);
+    assert!(!dir.path().join("ledger.schema-1.db").exists(), "nothing was there to be copied");
     let cloud = uplink("cloud");
     let running = opened(1, 7, stamp(1000));
     ledger.record(&[open_entry(&running)]).unwrap();

@@ -16,7 +16,7 @@ pub(super) fn run(common: &Common) -> Exit {
     let loaded = Config::load(&common.config);
     match loaded.and_then(|config| Roster::open(&config).map(|_| config)) {
         Ok(config) => {
-            let warnings = config.warnings(Clock::passing().now().wall.known_s());
+            let warnings = config.warnings(&common.config, Clock::passing().now().wall.known_s());
             if common.json {
                 table::json(&json!({ "faults": [], "warnings": documents(&warnings) }));
             }

@@ -30,7 +30,7 @@ pub(super) fn version(conn: &Connection) -> Result<i64, LedgerError> {
     Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Brings a file to the last schema; before each step on a file that has one, `copy_to` gets a
+/// Brings a file to the last schema; before each step on a file that had one, `copy_to` gets a
 /// copy of it.
 pub(super) fn migrate(
     conn: &mut Connection,
@@ -47,7 +47,7 @@ pub(super) fn migrate(
         if number <= from {
             continue;
         }
-        if let Some(dir) = copy_to.filter(|_| number > 1) {
+        if let Some(dir) = copy_to.filter(|_| from > 0) {
             let copy = dir.join(format!("ledger.schema-{}.db", number - 1));
             copy_file(conn, &copy)?;
             copies.push(copy);

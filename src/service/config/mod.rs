@@ -96,9 +96,10 @@ impl Config {
         Ok(config.expect("a table that could not be read has left a fault"))
     }
 
-    /// What is not wrong yet, but will be, `now_s` being the unix time if anybody knows it.
+    /// What is not wrong but surely not meant, or will be wrong soon; `path` is the config's own,
+    /// `now_s` the unix time if anybody knows it.
     #[must_use]
-    pub fn warnings(&self, now_s: Option<i64>) -> Vec<Fault> {
+    pub fn warnings(&self, path: &Path, now_s: Option<i64>) -> Vec<Fault> {
         let expiry = self.broker.tls.as_ref().and_then(|tls| {
             Some(Fault {
                 file: tls.certificate_file.clone(),
@@ -108,7 +109,15 @@ impl Config {
                 hint: Some("renew it, then: systemctl reload sitepilot".to_owned()),
             })
         });
-        expiry.into_iter().collect()
+        let is_led = self.uplinks.iter().any(|uplink| uplink.primary);
+        let unled = (!is_led).then(|| Fault {
+            file: path.to_owned(),
+            line: None,
+            key: "uplink".to_owned(),
+            text: "none is primary: nobody is asked about cards, and nobody may command".to_owned(),
+            hint: Some("primary = true in one of them".to_owned()),
+        });
+        expiry.into_iter().chain(unled).collect()
     }
 
     /// What the site has to know; `piles`: all that it has, those of this config and others.

@@ -8,9 +8,12 @@ use super::{
     reader::{At, Section},
     secret::{self, Secret},
 };
-use crate::domain::{
-    id::{ConnectorNo, PileCode},
-    wire::Revision,
+use crate::{
+    domain::{
+        id::{ConnectorNo, PileCode},
+        wire::Revision,
+    },
+    service::roster::is_usable_serial,
 };
 
 /// A pile in the config.
@@ -84,6 +87,9 @@ fn read(
     let serial = section.text("serial", faults);
     let serial = section.required("serial", serial, faults, "the number on the pile's plate");
     if let Some(at) = &serial {
+        if !is_usable_serial(&at.value) {
+            faults.add(&at.place, "cannot stand in a topic", "1 to 64 characters, none of / + # $");
+        }
         once(&mut seen.serials, at.clone(), &owner, faults);
     }
     let revision = revision(&mut section, faults);

@@ -75,12 +75,21 @@ impl Desk {
 }
 
 #[test]
+fn a_site_without_a_primary_uplink_is_warned_of() {
+    let config = Desk::new().parse(&GOOD.replace("primary = true", "required = true")).unwrap();
+    let warnings = config.warnings(Path::new("site.toml"), None);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].to_string().contains("uplink: none is primary"), "{}", warnings[0]);
+}
+
+#[test]
 fn a_good_config_becomes_domain_values() {
     let config = Desk::new().parse(GOOD).unwrap();
     assert_eq!(config.piles.len(), 2);
     let uplink = &config.uplinks[0];
     assert_eq!((uplink.endpoint.host.as_str(), uplink.endpoint.port), ("mqtt.example.com", 1883));
     assert!(uplink.commands && uplink.required, "the primary commands and is required by default");
+    assert!(config.warnings(Path::new("site.toml"), None).is_empty());
     let site = config.site_config(Roster::open(&config).unwrap().site_piles());
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     let (pile, plug) = site.uplinks[0].station.connectors[&connector];
@@ -204,6 +213,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "password_credential = \"cloud\"\npassword_file = \"DIR/cloud\"",
         "uplink[1].password_credential: stands beside password_file",
     ),
+    // piles
+    ("serial = \"ZD1\"", "serial = \"ZD/1\"", "pile[1].serial: cannot stand in a topic"),
     // uplinks
     (
         "mqtt://mqtt.example.com",

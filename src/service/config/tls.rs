@@ -123,8 +123,9 @@ client_ca_file = "DIR/site.crt"
         let config = desk.parse(&with_tls("", TLS)).unwrap();
         let tls = config.broker.tls.as_ref().unwrap();
         assert_eq!((config.broker.listen, tls.listen.port()), (None, 8883));
-        assert!(config.warnings(Some(1_800_000_000)).is_empty(), "in 2027");
-        let warned = config.warnings(Some(1_893_000_000));
+        let site = std::path::Path::new("site.toml");
+        assert!(config.warnings(site, Some(1_800_000_000)).is_empty(), "in 2027");
+        let warned = config.warnings(site, Some(1_893_000_000));
         assert_eq!(warned.len(), 1);
         let text = warned[0].to_string();
         assert!(text.contains("/site.crt: the doors' certificate expires in 5 days"), "{text}");

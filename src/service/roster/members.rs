@@ -21,7 +21,7 @@ pub const ADMITTED_LIMIT: usize = 256;
 /// Connectors of an admitted pile; real ones have one to four.
 pub const CONNECTORS_LIMIT: usize = 16;
 
-/// Longest serial number of an admitted pile, in characters.
+/// Longest serial number of a pile, in characters.
 const SERIAL_LIMIT: usize = 64;
 
 /// Where a pile is known from.
@@ -341,7 +341,7 @@ fn made_code(site: &str, serial: &str, attempt: u8) -> Option<PileCode> {
 }
 
 /// Whether a serial number can stand in a topic, a client id and a file.
-fn is_usable_serial(serial: &str) -> bool {
+pub fn is_usable_serial(serial: &str) -> bool {
     let is_plain = |c: char| !c.is_control() && !"/+#$".contains(c);
     !serial.is_empty() && serial.chars().count() <= SERIAL_LIMIT && serial.chars().all(is_plain)
 }

@@ -24,7 +24,9 @@ mod members;
 mod tests;
 
 pub use account::{Account, Use, chance, new_password};
-pub use members::{Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal};
+pub use members::{
+    Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal, is_usable_serial,
+};
 
 use file::Contents;
 use members::Members;
