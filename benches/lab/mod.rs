@@ -1,10 +1,12 @@
-//! A lab for whole-program measurements: a controller process, a slow line, foreign brokers.
+//! A lab for measurements: a controller process, a slow line, brokers, load.
 
 #![allow(dead_code, reason = "shared by benches that use parts of it")]
 
+pub mod broker;
 pub mod controller;
 pub mod idle;
 pub mod line;
+pub mod load;
 pub mod mosquitto;
 
 /// A loopback port nobody uses at the moment.

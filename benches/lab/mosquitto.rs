@@ -11,7 +11,7 @@ pub struct Mosquitto {
     pub port: u16,
 }
 
-fn program() -> Option<&'static str> {
+pub fn program() -> Option<&'static str> {
     ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists())
 }
 
