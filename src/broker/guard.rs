@@ -11,8 +11,8 @@
 //!   failed with this name before: a pile that comes from a new address is heard.
 //!
 //! Whoever has been let in with a name is asked for nothing of this when it comes back from the
-//! same address with the same client id: it has tries of its own. So a guesser elsewhere, or
-//! behind the same router, cannot keep it out.
+//! same address with the same client id: it has tries of its own. So a guesser elsewhere cannot
+//! keep it out, and one behind the same router only if it also uses the client id.
 //!
 //! Everything is bounded. What has come back to the full is forgotten first, and that changes
 //! nothing; when too many are still failing, all further ones share one bucket, so that nobody

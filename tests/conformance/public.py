@@ -31,11 +31,8 @@ MARK = "public.py"
 
 HOME = target.ROOT / "target" / "mosquitto-tests"
 
-# The suite whose tests these are; the machine may run another.
+# The suite whose tests these are; the machine may run another mosquitto.
 SUITE = "bookworm"
-SOURCE = f"""deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
-http://deb.debian.org/debian {SUITE} main
-"""
 
 # By the beginning of the name: what is not tried, and why.
 LEFT_OUT = {
@@ -78,12 +75,32 @@ launcher.main(sys.argv[1:])
 """
 
 
+def sources():
+    """Where this machine gets its packages of the suite, asked for their sources instead."""
+    etc = pathlib.Path("/etc/apt")
+    found = []
+    for file in [etc / "sources.list", *etc.glob("sources.list.d/*.list")]:
+        lines = file.read_text().splitlines() if file.exists() else []
+        found += [re.sub(r"^deb ", "deb-src ", line) for line in lines if SUITE in line.split()]
+    for file in etc.glob("sources.list.d/*.sources"):
+        for entry in re.split(r"\n\s*\n", file.read_text()):
+            fields = dict(re.findall(r"^(\S+): *(.*)$", entry, re.M))
+            if SUITE in fields.get("Suites", "").split():
+                signed = fields.get("Signed-By")
+                option = f"[signed-by={signed}] " if signed else ""
+                where = f"{fields['URIs']} {SUITE} {fields['Components']}"
+                found.append(f"deb-src {option}{where}")
+    if not found:
+        raise SystemExit(f"apt has no source of {SUITE} on this machine")
+    return "\n".join(found) + "\n"
+
+
 def fetch():
     """The source archive, by apt, which checks its signature."""
     state = HOME / "apt"
     (state / "lists/partial").mkdir(parents=True, exist_ok=True)
     (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
-    (state / "sources.list").write_text(SOURCE)
+    (state / "sources.list").write_text(sources())
     options = {
         "Dir::Etc::SourceList": state / "sources.list",
         "Dir::Etc::SourceParts": "/dev/null",
