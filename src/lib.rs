@@ -12,9 +12,10 @@
 //! | 0 | [`domain`] | the nouns: no IO, no clock, no wire numbers |
 //! | 1 | [`protocol`] | bytes to messages to domain and back; pure |
 //! | 2 | [`site`] | the decisions; pure |
-//! | 3 | [`ledger`] [`broker`] [`uplink`] [`clock`] [`status`] | shells, one outside thing each |
+//! | 2 | [`metering`] | which meter is asked next, and when; pure |
+//! | 3 | [`ledger`] [`broker`] [`uplink`] [`serial`] [`clock`] [`status`] | shells, one outside thing each |
 //! | 4 | [`service`] | config, the heart's loop, supervision |
-//! | 5 | [`peers`] | simulated piles and backend |
+//! | 5 | [`peers`] | simulated piles, meters and backend |
 //! | 6 | [`cli`] | the commands |
 //! | 7 | `fuzzing` | what the fuzz targets run; in tests only |
 //!
@@ -35,8 +36,10 @@ pub mod domain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod ledger;
+pub mod metering;
 pub mod peers;
 pub mod protocol;
+pub mod serial;
 pub mod service;
 pub mod site;
 pub mod status;

@@ -11,16 +11,18 @@ use std::{
 
 /// The rooms and their floors. A room may name only rooms on lower floors. `sys` lies below the
 /// shells so that they may use it; `cli` lies above the simulated peers that it starts.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 16] = [
     ("domain", 0),
     ("protocol", 10),
     ("site", 20),
+    ("metering", 20),
     ("sys", 25),
     ("ledger", 30),
     ("broker", 30),
     ("uplink", 30),
     ("clock", 30),
     ("status", 30),
+    ("serial", 30),
     ("service", 40),
     ("peers", 50),
     ("cli", 60),
@@ -41,12 +43,14 @@ const OUTSIDE: [&str; 8] = ["env", "fs", "io", "net", "os", "process", "thread",
 const RANDOM_ORDER: [&str; 2] = ["HashMap", "HashSet"];
 
 /// Crates that belong to one outside thing, with the rooms that adapt it.
-const KEPT_TO: [(&str, &[&str]); 5] = [
+const KEPT_TO: [(&str, &[&str]); 7] = [
     ("anyhow", &["service", "cli", "main"]),
     ("axum", &["status"]),
     ("rumqttc", &["uplink", "peers"]),
     ("rumqttd", &["broker"]),
     ("rusqlite", &["ledger"]),
+    ("tokio_modbus", &["serial"]),
+    ("tokio_serial", &["serial", "peers"]),
 ];
 
 /// A word or a sign of Rust, without comments and literals.

@@ -105,6 +105,14 @@ text_id! {
     UplinkName, "uplink name", 1..=32, plain
 }
 text_id! {
+    /// Name of a meter in the config.
+    MeterName, "meter name", 1..=32, plain
+}
+text_id! {
+    /// Name of a bus in the config: a serial line or a TCP converter with meters on it.
+    BusName, "bus name", 1..=32, plain
+}
+text_id! {
     /// What the site gives a pile in a remote start in place of the backend's transaction id;
     /// the pile hands it back in its start.
     StartToken, "start token", 1..=64, printable

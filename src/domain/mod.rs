@@ -7,6 +7,7 @@ pub mod id;
 pub mod order;
 pub mod passing;
 pub mod quantity;
+pub mod reading;
 pub mod reply;
 pub mod time;
 pub mod wire;

@@ -1,3 +1,4 @@
 //! Bytes to messages to domain and back; pure. Only `protocol::x` knows wire `x`.
 
 pub mod charger;
+pub mod modbus;

@@ -1,0 +1,1 @@
+//! Buses of meters: RS-485 ports and TCP converters, each driven by a thread of its own.
