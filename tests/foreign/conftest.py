@@ -14,7 +14,10 @@ def missing(what):
 try:
     import certificates
     import controller
+    import pymodbus.server  # noqa: F401
+    import serial  # noqa: F401
     import sites as sites_module
+    import slaves as slaves_module
 except ImportError as error:
     missing(error.name or str(error))
 
@@ -62,3 +65,12 @@ def authority(tmp_path_factory):
 def trust(authority):
     """What a pile has that trusts this authority."""
     return authority.trust()
+
+
+@pytest.fixture(scope="session")
+def libmodbus_slave(tmp_path_factory):
+    """The slave made of libmodbus, built."""
+    try:
+        return slaves_module.compile_libmodbus_slave(tmp_path_factory.mktemp("libmodbus"))
+    except slaves_module.NoLibmodbus as error:
+        missing(str(error))
