@@ -160,12 +160,13 @@ impl Books {
         if let Some(client) = Client::connect(&paths.socket)? {
             return Ok(Self::Controller(Box::new(client)));
         }
-        let reader = ledger::open_copy(&paths.data_dir).with_context(|| {
-            format!(
-                "no controller runs, and its ledger cannot be read: {}",
-                paths.data_dir.display()
-            )
-        })?;
+        let dir = paths.data_dir.display();
+        if !ledger::is_there(&paths.data_dir) {
+            let hint = "hint: a controller makes it at its first start";
+            return Err(anyhow!("no controller runs, and there is no ledger: {dir}\n{hint}").into());
+        }
+        let reader = ledger::open_copy(&paths.data_dir)
+            .with_context(|| format!("no controller runs, and its ledger is of no use: {dir}"))?;
         Ok(Self::Copy(Box::new(reader), paths))
     }
 

@@ -45,6 +45,12 @@ impl Drop for Copy {
     }
 }
 
+/// Whether a data directory has a ledger.
+#[must_use]
+pub fn is_there(data_dir: &Path) -> bool {
+    data_dir.join(open::FILE).exists()
+}
+
 /// Reads a stopped controller's ledger, or any ledger file, from a copy. The copy of an older
 /// schema is migrated; the file itself is not touched.
 ///

@@ -57,7 +57,7 @@ use note::Note;
 use stats::{DAY_MS, Written};
 
 pub use ballast::BALLAST_BYTES;
-pub use copy::{open_copy, open_salvaged_copy};
+pub use copy::{is_there, open_copy, open_salvaged_copy};
 pub use error::LedgerError;
 pub use fact::FactKind;
 pub use journal::Head;

@@ -25,7 +25,8 @@ pub(super) struct Pile {
     pub(super) is_booted: bool,
     /// Asked for the tariff while there was none.
     pub(super) wants_tariff: bool,
-    pub(super) since: Stamp,
+    /// Since when it is connected or gone; `None`: not heard of in this run.
+    pub(super) since: Option<Stamp>,
     pub(super) firmware: String,
     pub(super) gone_because: String,
     pub(super) status: BTreeMap<PlugNo, i32>,
@@ -79,7 +80,7 @@ impl Site {
     fn pile_came(&mut self, code: PileCode, connection: ConnectionId, turn: &mut Turn) {
         if let Some(pile) = self.piles.get_mut(&code) {
             pile.connection = Some(connection);
-            pile.since = turn.stamp();
+            pile.since = Some(turn.stamp());
             pile.gone_because.clear();
         }
     }
@@ -97,7 +98,7 @@ impl Site {
             return;
         }
         pile.connection = None;
-        pile.since = turn.stamp();
+        pile.since = Some(turn.stamp());
         pile.gone_because = reason;
         self.suspect_all(code, turn);
     }

@@ -77,8 +77,8 @@ pub struct PileStatus {
     pub is_connected: bool,
     /// Has booted in this run of the controller.
     pub is_booted: bool,
-    /// Since when it is connected or gone.
-    pub since: Stamp,
+    /// Since when it is connected or gone; `None`: not heard of in this run.
+    pub since: Option<Stamp>,
     /// Why it is gone.
     pub reason: String,
     /// As it said at its boot.

@@ -36,7 +36,11 @@ pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
     }
     page.push_str("</table><table><tr><th>pile<th>state<th>connectors");
     for pile in &snapshot.piles {
-        let state = if pile.is_connected { "connected" } else { "<span class=bad>gone</span>" };
+        let state = match (pile.is_connected, pile.since) {
+            (true, _) => "connected",
+            (false, Some(_)) => "<span class=bad>gone</span>",
+            (false, None) => "<span class=bad>awaited</span>",
+        };
         let connectors = pile.connectors.iter().map(|connector| {
             let mark = if connector.order.is_some() { " charging" } else { "" };
             format!("{}{mark}", connector.connector)

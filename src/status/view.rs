@@ -336,11 +336,12 @@ impl PileView {
             registered_at: known.and_then(|known| time(known.registered_s?)),
             logged_in_at: known.and_then(|known| time(known.logged_in_s?)),
             state: match (pile.is_connected, pile.is_booted) {
+                (false, _) if pile.since.is_none() => "awaited",
                 (false, _) => "gone",
                 (true, false) => "connected",
                 (true, true) => "booted",
             },
-            since: stamp(pile.since, &facts.zone),
+            since: pile.since.and_then(|since| stamp(since, &facts.zone)),
             reason: some(&pile.reason),
             firmware: some(&pile.firmware),
             connectors: connectors.collect(),
