@@ -4,9 +4,11 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
     path::Path,
 };
+
+use tokio::io::unix::AsyncFd;
 
 /// Whether the kernel's clock is kept by NTP or PTP, as `adjtimex(2)` tells.
 #[must_use]
@@ -19,6 +21,18 @@ pub fn is_clock_synced() -> bool {
         (libc::adjtimex(&raw mut timex), timex.status)
     };
     state >= 0 && state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0
+}
+
+/// Lets the runtime wait for a file that does not block.
+///
+/// # Errors
+///
+/// When the runtime cannot watch it.
+#[allow(unsafe_code)]
+pub fn watched(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an owned descriptor is open and the same one for as long as it is owned, and nobody
+    // can take it out of there but by taking the whole apart.
+    Ok(unsafe { AsyncFd::register(file) }?)
 }
 
 /// Replaces a file so that after a power cut either the old or the new text is there, whole; the

@@ -1,4 +1,4 @@
-//! Simulated peers: piles and backend, for `sim`, `demo` and tests.
+//! Simulated peers: piles, meters and backend, for `sim`, `demo` and tests.
 //!
 //! Each is a pure state machine ([`Machine`]): messages and deadlines in, [`Effect`]s and news
 //! out, its chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
@@ -13,6 +13,7 @@ pub mod handle;
 pub mod hosted;
 pub mod inproc;
 pub mod line;
+pub mod meter;
 pub mod mqtt;
 pub mod pile;
 #[cfg(test)]
