@@ -38,6 +38,9 @@ impl Profile {
         self.put_exponents(&mut image, &values);
         for (register, value) in self.registers.iter().zip(&values) {
             register.put(&mut image, *value);
+            if register.scale.exponent.is_some() {
+                register.together(&self.reach()).fill(&mut image);
+            }
         }
         for identity in &self.identity {
             if let Some(words) = identity.any_of.first() {
@@ -139,6 +142,15 @@ impl Factor {
     }
 }
 
+impl Block {
+    /// What is read together with a value is there: nought where nothing else is.
+    fn fill(self, image: &mut Image) {
+        for address in (self.start..).take(usize::from(self.count)) {
+            image.entry((self.table, address)).or_insert(0);
+        }
+    }
+}
+
 fn put(image: &mut Image, block: Block, words: &[u16]) {
     for (address, word) in (block.start..).zip(words) {
         image.insert((block.table, address), *word);
@@ -152,7 +164,7 @@ fn words_at(image: &Image, block: Block) -> Option<Vec<u16>> {
 }
 
 /// The value of a quantity in the domain's unit.
-fn of(values: &Values, quantity: Quantity) -> Option<i128> {
+pub(super) fn of(values: &Values, quantity: Quantity) -> Option<i128> {
     let energy = |energy: Option<Energy>| energy.map(|energy| i128::from(energy.wh()));
     let power = values.power_w.map(i128::from);
     match quantity {

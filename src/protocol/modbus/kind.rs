@@ -43,7 +43,9 @@ pub enum Kind {
 }
 
 /// Decimal digits in a register.
-const BCD_DIGITS_PER_WORD: u32 = 4;
+const DIGITS_PER_WORD: u32 = 4;
+
+const BITS_PER_WORD: u32 = 16;
 
 /// Bits of the fraction and of the exponent of a floating-point number.
 #[derive(Clone, Copy)]
@@ -87,45 +89,47 @@ impl Kind {
     /// The bits of the nearest number, or of the greatest or the least of its kind where it does
     /// not fit.
     pub(super) fn bits(self, number: Number) -> u64 {
+        let whole = |(least, most)| within(number, least, most);
         match self {
-            Self::U16 => within(number, 0, i128::from(u16::MAX)),
-            Self::U32 => within(number, 0, i128::from(u32::MAX)),
-            Self::U64 => within(number, 0, i128::from(u64::MAX)),
-            Self::I16 => low(within(number, i16::MIN.into(), i16::MAX.into()), 16),
-            Self::I32 => low(within(number, i32::MIN.into(), i32::MAX.into()), 32),
-            Self::I64 => within(number, i64::MIN.into(), i64::MAX.into()),
             Self::F32 => SINGLE.bits(number),
             Self::F64 => DOUBLE.bits(number),
-            Self::Bcd(words) => {
-                let most = 10_i128.pow(u32::from(words.min(4)) * BCD_DIGITS_PER_WORD) - 1;
-                in_bcd(within(number, 0, most))
-            }
+            Self::Bcd(_) => in_bcd(self.bounds().map_or(0, whole)),
             Self::T5 => packed(number, 0, (1 << 24) - 1),
             Self::T6 => packed(number, -(1 << 23), (1 << 23) - 1),
-            Self::T7 => {
-                let size = number.times_ten_to(4).and_then(Number::abs);
-                let size = size.map_or(0, |size| within(size, 0, i128::from(u16::MAX)));
-                if number.is_negative() { size | 0xFF00_0000 } else { size }
+            Self::T7 => packed_factor_of(number),
+            Self::I16 | Self::U16 | Self::I32 | Self::U32 | Self::I64 | Self::U64 => {
+                let width = u32::from(self.registers()) * BITS_PER_WORD;
+                low(self.bounds().map_or(0, whole), width)
             }
         }
     }
 
     /// Whether the number fits with its sign and all digits before the point.
     pub(super) fn holds(self, number: Number) -> bool {
-        let fits = |least: i128, most: i128| {
-            number.rounded().is_some_and(|number| (least..=most).contains(&number))
-        };
+        let within = |(least, most)| number.rounded().is_some_and(|it| least <= it && it <= most);
         match self {
-            Self::U16 => fits(0, i128::from(u16::MAX)),
-            Self::U32 => fits(0, i128::from(u32::MAX)),
-            Self::U64 => fits(0, i128::from(u64::MAX)),
-            Self::I16 => fits(i16::MIN.into(), i16::MAX.into()),
-            Self::I32 => fits(i32::MIN.into(), i32::MAX.into()),
-            Self::I64 => fits(i64::MIN.into(), i64::MAX.into()),
+            Self::T5 => !number.is_negative(),
+            Self::T7 => number
+                .times_ten_to(4)
+                .and_then(Number::rounded)
+                .is_some_and(|size| size.unsigned_abs() <= u128::from(u16::MAX)),
+            _ => self.bounds().is_none_or(within),
+        }
+    }
+
+    /// The least and the greatest number, of whole ones.
+    fn bounds(self) -> Option<(i128, i128)> {
+        match self {
+            Self::U16 => Some((0, u16::MAX.into())),
+            Self::U32 => Some((0, u32::MAX.into())),
+            Self::U64 => Some((0, u64::MAX.into())),
+            Self::I16 => Some((i16::MIN.into(), i16::MAX.into())),
+            Self::I32 => Some((i32::MIN.into(), i32::MAX.into())),
+            Self::I64 => Some((i64::MIN.into(), i64::MAX.into())),
             Self::Bcd(words) => {
-                fits(0, 10_i128.pow(u32::from(words.min(4)) * BCD_DIGITS_PER_WORD) - 1)
+                Some((0, 10_i128.pow(u32::from(words.min(4)) * DIGITS_PER_WORD) - 1))
             }
-            Self::F32 | Self::F64 | Self::T5 | Self::T6 | Self::T7 => true,
+            Self::F32 | Self::F64 | Self::T5 | Self::T6 | Self::T7 => None,
         }
     }
 
@@ -230,6 +234,12 @@ fn packed_factor(bits: u64) -> Result<Number, String> {
         0xFF => Ok(Number::new(-size, 0, -4)),
         _ => Err(format!("{bits:#010x} is no power factor")),
     }
+}
+
+fn packed_factor_of(number: Number) -> u64 {
+    let size = number.times_ten_to(4).and_then(Number::abs);
+    let size = size.map_or(0, |size| within(size, 0, u16::MAX.into()));
+    if number.is_negative() { size | 0xFF00_0000 } else { size }
 }
 
 impl Float {

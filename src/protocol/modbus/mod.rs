@@ -13,6 +13,8 @@ pub mod profile;
 pub mod quantity;
 pub mod readout;
 pub mod register;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use decimal::Decimal;

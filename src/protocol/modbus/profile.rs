@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use super::{decimal::Decimal, kind::Kind, quantity::Quantity, readout::Block, register::Register};
+use super::{
+    decimal::Decimal,
+    kind::Kind,
+    quantity::Quantity,
+    readout::Block,
+    register::{Reach, Register},
+};
 
 /// What is known of a kind of meter: where it keeps which values, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +90,8 @@ impl Profile {
     /// two of them overlap; what must be read together is one block.
     #[must_use]
     pub fn blocks(&self) -> Vec<Block> {
-        let mut wanted: Vec<Block> = self.registers.iter().flat_map(blocks_of).collect();
+        let mut wanted: Vec<Block> =
+            self.registers.iter().flat_map(|register| blocks_of(register, &self.reach())).collect();
         wanted.sort_unstable();
         let mut blocks: Vec<Block> = Vec::new();
         for block in wanted {
@@ -142,6 +149,11 @@ impl Profile {
         self.check_powers()
     }
 
+    pub(super) fn reach(&self) -> Reach<'_> {
+        let Self { max_registers, max_gap, .. } = *self;
+        Reach { max_registers, max_gap, unreadable: &self.unreadable }
+    }
+
     fn check_powers(&self) -> Result<(), String> {
         let has = |wanted: fn(&Quantity) -> bool| {
             self.registers.iter().any(|register| wanted(&register.quantity))
@@ -163,8 +175,8 @@ impl Identity {
     }
 }
 
-fn blocks_of(register: &Register) -> Vec<Block> {
-    let together = register.together();
+fn blocks_of(register: &Register, reach: &Reach) -> Vec<Block> {
+    let together = register.together(reach);
     let exponent = register.scale.exponent.map(|exponent| exponent.block());
     let exponent = exponent.filter(|block| !together.covers(*block));
     let factors = register.scale.factors.iter().map(|factor| factor.block);

@@ -107,24 +107,38 @@ impl Exponent {
 /// Powers of ten that a scale can have; from nano to tera with room. Anything else is no exponent.
 pub(super) const EXPONENTS: RangeInclusive<i32> = -12..=12;
 
-/// Registers that a value and its exponent may span together to be read in one request.
-pub(super) const MAX_TOGETHER: u32 = 32;
-
 impl Register {
     /// The registers that are read together. A value and its exponent must be of one moment where
-    /// they stand near each other: of two moments they can be wrong by a power of ten.
-    #[must_use]
-    pub fn together(&self) -> Block {
-        let Some(exponent) = self.scale.exponent.map(|exponent| exponent.block()) else {
-            return self.block;
-        };
-        let start = self.block.start.min(exponent.start);
-        let span = self.block.end().max(exponent.end()) - u32::from(start);
-        match u16::try_from(span) {
-            Ok(count) if span <= MAX_TOGETHER && exponent.table == self.block.table => {
-                Block { table: self.block.table, start, count }
-            }
-            _ => self.block,
-        }
+    /// a request can have both: of two moments they can be wrong by a power of ten.
+    pub(super) fn together(&self, reach: &Reach) -> Block {
+        let exponent = self.scale.exponent.map(|exponent| exponent.block());
+        let joined = exponent.and_then(|exponent| reach.joined(self.block, exponent));
+        joined.unwrap_or(self.block)
     }
+}
+
+/// How far requests to a meter reach.
+pub(super) struct Reach<'a> {
+    pub(super) max_registers: u16,
+    pub(super) max_gap: u16,
+    pub(super) unreadable: &'a [Block],
+}
+
+impl Reach<'_> {
+    /// One block for both, if a request can have them with what is between.
+    fn joined(&self, one: Block, other: Block) -> Option<Block> {
+        let (first, second) = if one.start <= other.start { (one, other) } else { (other, one) };
+        let gap = u32::from(second.start).saturating_sub(first.end());
+        let count = first.end().max(second.end()) - u32::from(first.start);
+        let count = u16::try_from(count).ok().filter(|count| *count <= self.max_registers)?;
+        let joined = Block { count, ..first };
+        let barred = self.unreadable.iter().any(|block| overlap(joined, *block));
+        let near = gap <= u32::from(self.max_gap) && first.table == second.table;
+        (near && !barred).then_some(joined)
+    }
+}
+
+fn overlap(one: Block, other: Block) -> bool {
+    let before = |a: Block, b: Block| a.end() <= u32::from(b.start);
+    one.table == other.table && !before(one, other) && !before(other, one)
 }

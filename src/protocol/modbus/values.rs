@@ -26,10 +26,11 @@ impl Profile {
     /// What makes the reading unusable: a required value that is missing, or anything that cannot
     /// be, such as an energy below nought.
     pub fn values(&self, readout: &Readout) -> Result<Values, String> {
+        let reach = self.reach();
         let mut sums = Sums::new();
         for register in &self.registers {
             let named = |why| format!("{}: {why}", register.quantity);
-            let value = register.value(readout).map_err(named)?;
+            let value = register.value(readout, register.together(&reach)).map_err(named)?;
             if value.is_none() && register.need == Need::Required {
                 return Err(named("no value".into()));
             }
@@ -42,8 +43,7 @@ impl Profile {
 
 impl Register {
     /// Its value in the domain's unit; `None`: it was not read, or has none.
-    fn value(&self, readout: &Readout) -> Result<Option<i128>, String> {
-        let together = self.together();
+    fn value(&self, readout: &Readout, together: Block) -> Result<Option<i128>, String> {
         let Some(words) = readout.words(together) else { return Ok(None) };
         let Some(bits) = part(words, together, self.block).map(|own| joined(own, self.words))
         else {
