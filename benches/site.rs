@@ -149,6 +149,7 @@ fn order(number: u64) -> Order {
         progress: None,
         ending: Some(ending),
         start: None,
+        metering: None,
         deliveries: vec![Delivery::queued(
             UplinkName::new("cloud").expect("a name"),
             Place(number),

@@ -411,4 +411,9 @@ pub enum OperatorRequest {
         /// Its name.
         uplink: super::id::UplinkName,
     },
+    /// A meter was replaced, or set anew: its next reading is its first.
+    MeterReplaced {
+        /// Its name.
+        meter: super::id::MeterName,
+    },
 }

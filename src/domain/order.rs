@@ -8,6 +8,7 @@ use super::{
         TransactionId, UplinkName,
     },
     quantity::{Energy, Money},
+    reading::Metering,
     time::{PileTime, Stamp},
     wire::Original,
 };
@@ -239,6 +240,8 @@ pub struct Order {
     pub ending: Option<Ending>,
     /// The start as it came; `None` where only the whole order was reported.
     pub start: Option<Original>,
+    /// What the meter of its connector says; `None`: there is none, or it is not used.
+    pub metering: Option<Metering>,
     /// One per uplink that takes orders, in the order of the config; empty until it has ended.
     pub deliveries: Vec<Delivery>,
 }

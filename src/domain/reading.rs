@@ -107,6 +107,17 @@ pub enum ReadFault {
     PortGone(String),
 }
 
+/// The registers of a meter that only ever grow, as they were read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Import register, if the meter has one.
+    pub energy_import: Option<Energy>,
+    /// Export register, if the meter has one.
+    pub energy_export: Option<Energy>,
+    /// When they were read.
+    pub at: Stamp,
+}
+
 /// A meter's energy at a moment, as an order keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {

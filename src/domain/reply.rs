@@ -9,7 +9,8 @@ use super::{
         Sequence, StartToken, TransactionId,
     },
     passing::Passed,
-    quantity::Money,
+    quantity::{Energy, Money},
+    reading::Values,
     time::Mono,
     wire::{ErrorCode, Original},
 };
@@ -232,10 +233,33 @@ pub enum UplinkMessage {
         /// The wire's number.
         state: i32,
     },
+    /// Values of a meter of the site.
+    Metered {
+        /// What it measures.
+        place: MeteredPlace,
+        /// The newest, and good.
+        values: Values,
+    },
     /// What a pile wants of the backend.
     Passed(Passed),
     /// An answer to the backend's request.
     Answer(UplinkReply),
+}
+
+/// What a meter measures, as a backend is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeteredPlace {
+    /// The whole site.
+    Site,
+    /// One connector.
+    Connector {
+        /// Its pile.
+        pile: PileCode,
+        /// Which.
+        connector: ConnectorNo,
+        /// The running order there.
+        order: Option<OrderId>,
+    },
 }
 
 /// What names an order to a backend.
@@ -251,6 +275,9 @@ pub struct OrderRef {
     pub connector: Option<ConnectorNo>,
     /// Unix seconds of the start as it is billed; `None` while no clock knows it.
     pub started_s: Option<i64>,
+    /// Reading of the connector's meter at the start, if there is a good one; it stands for the
+    /// pile's.
+    pub meter_start: Option<Energy>,
 }
 
 /// An answer to a backend's request.

@@ -77,6 +77,26 @@ pub struct Stamp {
     pub wall: Wall,
 }
 
+impl Stamp {
+    /// Milliseconds since `earlier`: by the running time within a run, by the calendar across
+    /// runs; `None` where no clock knew, or where it was set back in between.
+    #[must_use]
+    pub fn since_ms(self, earlier: Self) -> Option<u64> {
+        if self.boot == earlier.boot {
+            return Some(self.mono.since_ms(earlier.mono));
+        }
+        let is_known = |stamp: Self| stamp.wall.quality != ClockQuality::Unset;
+        let passed_ms = self.wall.unix_ms.checked_sub(earlier.wall.unix_ms)?;
+        if is_known(self) && is_known(earlier) { u64::try_from(passed_ms).ok() } else { None }
+    }
+
+    /// Whether this moment lies before the other: by run, then within the run.
+    #[must_use]
+    pub fn is_before(self, other: Self) -> bool {
+        (self.boot, self.mono) < (other.boot, other.mono)
+    }
+}
+
 /// 2015-01-01T00:00:00Z: a pile's clock that shows less was never set.
 pub const EARLIEST_S: i64 = 1_420_070_400;
 

@@ -157,6 +157,7 @@ fn order(row: &Row<'_>) -> Result<Order, LedgerError> {
         progress: progress(row)?,
         ending,
         start: columns::original(row, 14)?,
+        metering: None,
         deliveries: Vec::new(),
     })
 }

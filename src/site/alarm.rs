@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    id::{OrderId, PileCode, UplinkName},
+    id::{ConnectorNo, MeterName, OrderId, PileCode, UplinkName},
     time::Stamp,
 };
 
@@ -40,6 +40,14 @@ pub enum AlarmKind {
     LedgerDamaged,
     /// A remote start ran late or after a failure was reported; it was stopped.
     LateStart(PileCode),
+    /// A meter has given no good reading for too long.
+    MeterSilent(MeterName),
+    /// A meter's newest energy cannot be: it fell, or grew too fast. It was replaced, or is broken.
+    MeterImplausible(MeterName),
+    /// A pile's energy of an order is too far off the meter's; the meter's is billed.
+    MeterDisagrees(ConnectorNo),
+    /// An order at a connector with a meter is billed by the pile's values.
+    MeterUnused(ConnectorNo),
     /// Something is the matter with the piles' doors; stands until it is over.
     Doors(DoorsTrouble),
 }
@@ -73,6 +81,10 @@ impl AlarmKind {
             Self::StorageFull => "storage_full",
             Self::LedgerDamaged => "ledger_damaged",
             Self::LateStart(_) => "late_remote_start",
+            Self::MeterSilent(_) => "meter_silent",
+            Self::MeterImplausible(_) => "meter_implausible",
+            Self::MeterDisagrees(_) => "meter_disagrees",
+            Self::MeterUnused(_) => "meter_unused",
             Self::Doors(DoorsTrouble::Logins) => "doors_logins_refused",
             Self::Doors(DoorsTrouble::Flood) => "doors_flooded",
             Self::Doors(DoorsTrouble::CertificateEnds) => "certificate_ends",

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     event::HistoryQuery,
-    id::{OrderSeq, PileCode, Place, Sequence, UplinkName},
+    id::{MeterName, OrderSeq, PileCode, Place, Sequence, UplinkName},
     reply::{ToPile, ToUplink},
 };
 
@@ -22,6 +22,11 @@ pub enum Command {
         uplink: UplinkName,
         /// What.
         message: Box<ToUplink>,
+    },
+    /// Read a meter now, before its turn; comes back as `Input::Meter`.
+    ReadMeter {
+        /// Which.
+        meter: MeterName,
     },
     /// Read history; comes back as `Input::Loaded`.
     Load(Query),

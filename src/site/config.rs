@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     domain::{
-        id::{ConnectorNo, PileCode, PlugNo, UplinkName},
+        id::{ConnectorNo, MeterName, PileCode, PlugNo, UplinkName},
+        quantity::Energy,
+        reading::Measures,
         wire::Revision,
     },
     protocol::charger::station,
@@ -17,6 +19,8 @@ pub struct SiteConfig {
     pub piles: BTreeMap<PileCode, PileConfig>,
     /// The uplinks, in the order of the config.
     pub uplinks: Vec<UplinkConfig>,
+    /// The meters.
+    pub meters: Vec<MeterConfig>,
     /// Between heartbeats of a pile, in s.
     pub heartbeat_interval_s: u32,
     /// How long an interrupted order waits for the pile's own report, in ms.
@@ -42,6 +46,26 @@ impl PileConfig {
     pub fn connector(&self, plug: PlugNo) -> Option<ConnectorNo> {
         self.connectors.get(usize::from(plug.0).checked_sub(1)?).copied()
     }
+}
+
+/// A meter in the config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterConfig {
+    /// Its name.
+    pub name: MeterName,
+    /// What it measures.
+    pub measures: Measures,
+    /// A reading older than this is not used, in ms.
+    pub stale_after_ms: u64,
+    /// What the installation can carry: energy does not grow faster.
+    pub max_power_w: u64,
+    /// How far the pile's energy of an order may be off the meter's before somebody has to look:
+    /// by this part of it, or by [`MeterConfig::tolerance`], whichever is more.
+    pub tolerance_permille: u32,
+    /// See [`MeterConfig::tolerance_permille`].
+    pub tolerance: Energy,
+    /// Between two messages with its values to each uplink, in ms.
+    pub report_interval_ms: u64,
 }
 
 /// An uplink in the config.
@@ -77,6 +101,12 @@ impl SiteConfig {
             let at = config.connectors.iter().position(|no| *no == connector)?;
             Some((*pile, PlugNo(u16::try_from(at + 1).ok()?)))
         })
+    }
+
+    /// The meter of a connector.
+    #[must_use]
+    pub fn meter_of(&self, connector: ConnectorNo) -> Option<&MeterConfig> {
+        self.meters.iter().find(|meter| meter.measures == Measures::Connector(connector))
     }
 
     /// The site-wide number of a pile's connector.

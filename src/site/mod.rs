@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     card::Verdict,
     event::{OperatorRequest, PileEvent, PileRequest, UplinkEvent},
-    id::{CardNo, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
+    id::{CardNo, MeterName, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
     order::{Delivery, DeliveryState, Order, OrderState},
+    reading::MeterEvent,
     time::{BootId, ClockQuality, Mono, Now, PileTime, Stamp},
     wire::Original,
 };
@@ -34,6 +35,7 @@ mod health;
 mod history;
 mod identity;
 mod link;
+mod meters;
 mod outbox;
 mod passing;
 mod piles;
@@ -46,7 +48,7 @@ pub mod step;
 mod turn;
 mod uplinks;
 
-pub use config::{PileConfig, SiteConfig, UplinkConfig};
+pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
 pub use outbox::WINDOW_LIMIT;
 pub use remote::REMOTES_LIMIT;
 
@@ -55,6 +57,7 @@ use book::Book;
 use command::{Command, Query};
 use entry::Entry;
 use link::Link;
+use meters::Meters;
 use outbox::Outbox;
 use passing::Deposits;
 use piles::Pile;
@@ -103,6 +106,13 @@ pub enum Input {
         request: OperatorRequest,
         /// What the ledger has for [`Input::lookup`].
         known: Vec<Order>,
+    },
+    /// A meter was read, or could not be.
+    Meter {
+        /// Which.
+        meter: MeterName,
+        /// What its bus says of it.
+        event: MeterEvent,
     },
     /// What was asked for with `Command::Load`.
     Loaded {
@@ -175,7 +185,9 @@ impl Input {
             Self::Operator { request, .. } => match request {
                 OperatorRequest::Retry { order } => Some(Lookup::Id(*order)),
                 OperatorRequest::Import { order } => Some(Lookup::Id(order.id)),
-                OperatorRequest::RetireUplink { .. } => None,
+                OperatorRequest::RetireUplink { .. } | OperatorRequest::MeterReplaced { .. } => {
+                    None
+                }
             },
             _ => None,
         }
@@ -209,6 +221,7 @@ pub struct Site {
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
     deposits: Deposits,
+    meters: Meters,
     /// Messages passed in an earlier run whose uplink has not been told that they failed.
     lost_passes: Vec<(UplinkName, Sequence)>,
     alarms: Alarms,
@@ -241,6 +254,7 @@ impl Site {
             former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             deposits: Deposits::default(),
+            meters: Meters::new(&config.meters, now.mono),
             lost_passes: image.passes,
             cards: image.cards,
             tariff: image.tariff,
@@ -265,6 +279,7 @@ impl Site {
                 let outcome = self.operator(request, known, &mut turn);
                 turn.order(Command::Operator { ticket, outcome });
             }
+            Input::Meter { meter, event } => self.meter_event(&meter, event, &mut turn),
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
             Input::PileAdmitted { pile, config } => self.admit(pile, config),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
@@ -288,12 +303,17 @@ impl Site {
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         let links = self.links.values().filter_map(Link::deadline);
-        links.chain(self.remotes.deadline()).chain(self.suspects_deadline()).min()
+        links
+            .chain(self.remotes.deadline())
+            .chain(self.suspects_deadline())
+            .chain(self.meters.deadline())
+            .min()
     }
 
     fn maintain(&mut self, turn: &mut Turn) {
         self.expire_questions(turn);
         self.expire_calls(turn);
+        self.watch_meters(turn);
         self.watch_suspects(turn);
         self.drain(turn);
         let names: Vec<UplinkName> = self.links.keys().cloned().collect();
@@ -344,6 +364,7 @@ impl Site {
                 turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
                 Ok("retired: it is owed nothing more".to_owned())
             }
+            OperatorRequest::MeterReplaced { meter } => self.meter_replaced(&meter, turn),
         }
     }
 

@@ -320,6 +320,7 @@ mod tests {
         let config = SiteConfig {
             piles: [1, 2].map(|number| (pile(number), config(number))).into(),
             uplinks: Vec::new(),
+            meters: Vec::new(),
             heartbeat_interval_s: 60,
             interrupted_grace_ms: 1,
             undated_hold_ms: 1,

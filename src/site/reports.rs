@@ -73,6 +73,7 @@ impl Site {
             progress: None,
             ending: None,
             start: Some(report.original.clone()),
+            metering: None,
             deliveries: Vec::new(),
         };
         if is_senseless {
@@ -327,6 +328,7 @@ impl Site {
             progress: None,
             ending: None,
             start: None,
+            metering: None,
             deliveries: Vec::new(),
         }
     }
@@ -354,6 +356,7 @@ pub(super) fn reference(order: &Order) -> OrderRef {
         pile: order.key.pile,
         connector: order.connector,
         started_s: order.started_s,
+        meter_start: order.metering.as_ref().and_then(|m| m.start).map(|sample| sample.energy),
     }
 }
 

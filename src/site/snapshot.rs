@@ -6,8 +6,9 @@ use super::{
     link::{Link, LinkState},
 };
 use crate::domain::{
-    id::{ConnectorNo, OrderId, PileCode, PlugNo, UplinkName},
+    id::{ConnectorNo, MeterName, OrderId, PileCode, PlugNo, UplinkName},
     order::Order,
+    reading::{Measures, Quality, Values},
     time::{Mono, Now, Stamp},
 };
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub uplinks: Vec<UplinkStatus>,
     /// The piles, by code.
     pub piles: Vec<PileStatus>,
+    /// The meters, in the order of the config.
+    pub meters: Vec<MeterStatus>,
     /// Orders that have not ended.
     pub open: Vec<Order>,
     /// Orders in the ledger.
@@ -98,6 +101,27 @@ pub struct ConnectorStatus {
     pub order: Option<OrderId>,
 }
 
+/// A meter.
+#[derive(Debug, Clone)]
+pub struct MeterStatus {
+    /// Its name.
+    pub name: MeterName,
+    /// What it measures.
+    pub measures: Measures,
+    /// How far the values can be trusted.
+    pub quality: Quality,
+    /// The last good ones of this run.
+    pub values: Values,
+    /// When they were read; `None`: never in this run.
+    pub read_at: Option<Stamp>,
+    /// How long ago that was.
+    pub age_ms: Option<u64>,
+    /// What is wrong with what came since; empty if nothing is.
+    pub fault: String,
+    /// When an operator last said that it was replaced.
+    pub replaced: Option<Stamp>,
+}
+
 impl Site {
     /// The site as an operator sees it.
     #[must_use]
@@ -106,6 +130,7 @@ impl Site {
             now,
             uplinks: self.links.values().map(|link| uplink(link, now.mono)).collect(),
             piles: self.piles.keys().map(|code| self.pile_status(*code)).collect(),
+            meters: self.meters.status(now.mono),
             open: self.book.open().cloned().collect(),
             orders: self.book.total,
             unsettled: self.book.unsettled,

@@ -4,7 +4,7 @@ use super::{command::Command, entry::Entry, step::Step};
 use crate::domain::{
     id::{PileCode, RequestId, UplinkName},
     reply::{PileReply, ToPile, ToUplink},
-    time::{BootId, Now, Stamp},
+    time::{BootId, Mono, Now, Stamp, Wall},
 };
 
 /// The moment of a step and its outcome so far.
@@ -21,6 +21,14 @@ impl Turn {
 
     pub(super) fn stamp(&self) -> Stamp {
         Stamp { boot: self.boot, mono: self.now.mono, wall: self.now.wall }
+    }
+
+    /// A moment of this run that has passed.
+    pub(super) fn stamp_at(&self, at: Mono) -> Stamp {
+        let mono = at.min(self.now.mono);
+        let passed_ms = self.now.mono.since_ms(mono);
+        let unix_ms = self.now.wall.unix_ms.saturating_sub_unsigned(passed_ms);
+        Stamp { boot: self.boot, mono, wall: Wall { unix_ms, ..self.now.wall } }
     }
 
     pub(super) fn remember(&mut self, entry: Entry) {

@@ -54,6 +54,7 @@ fn order() -> Order {
         progress: None,
         ending: Some(ending),
         start: None,
+        metering: None,
         deliveries: vec![delivery],
     }
 }

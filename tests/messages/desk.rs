@@ -167,7 +167,10 @@ impl Desk {
                 let encoded = station::encode(&message, &self.settings, Some(AT_S)).unwrap();
                 Some(opened(Peer::Backend, None, &encoded?.1))
             }
-            Command::Load(_) | Command::Time { .. } | Command::Operator { .. } => None,
+            Command::Load(_)
+            | Command::ReadMeter { .. }
+            | Command::Time { .. }
+            | Command::Operator { .. } => None,
         }
     }
 }

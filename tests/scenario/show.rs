@@ -109,6 +109,7 @@ pub fn command(command: &Command) -> String {
             format!("cloud: {}", uplink_message(&message.message))
         }
         Command::Load(query) => format!("load {query:?}"),
+        Command::ReadMeter { meter } => format!("read meter {meter}"),
         Command::Time { unix_s } => format!("time {unix_s}"),
         Command::Operator { outcome, .. } => match outcome {
             Ok(text) => format!("operator: {text}"),
@@ -177,6 +178,7 @@ fn uplink_message(message: &UplinkMessage) -> String {
         UplinkMessage::Telemetry { .. } => "telemetry".to_owned(),
         UplinkMessage::Warning { .. } => "warning".to_owned(),
         UplinkMessage::Status { connector, state, .. } => format!("status {connector} {state}"),
+        UplinkMessage::Metered { place, values } => format!("metered {place:?} {values:?}"),
         UplinkMessage::Passed(passed) => passed_line(passed),
         UplinkMessage::Answer(reply) => format!("answer {}", uplink_reply(reply)),
     }

@@ -175,7 +175,10 @@ impl World {
                 }
                 self.calls.push(message);
             }
-            Command::Load(_) | Command::Time { .. } | Command::Operator { .. } => {}
+            Command::Load(_)
+            | Command::ReadMeter { .. }
+            | Command::Time { .. }
+            | Command::Operator { .. } => {}
         }
     }
 

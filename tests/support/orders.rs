@@ -78,6 +78,7 @@ pub fn opened(seq: u64, number: u64, at: Stamp) -> Order {
         progress: None,
         ending: None,
         start: Some(original(13, seq, 64)),
+        metering: None,
         deliveries: Vec::new(),
     }
 }

@@ -33,6 +33,7 @@ pub fn config(of_pile: Revision, of_cloud: Revision) -> SiteConfig {
             answer_timeout_ms: 3_000,
         }],
         piles: [(pile(), PileConfig { revision: of_pile, connectors })].into(),
+        meters: Vec::new(),
         heartbeat_interval_s: 60,
         interrupted_grace_ms: 3_600_000,
         undated_hold_ms: 600_000,

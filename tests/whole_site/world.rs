@@ -114,6 +114,7 @@ fn site_config(cloud: Revision, piles: &[Revision]) -> SiteConfig {
             required: true,
             answer_timeout_ms: 1_000,
         }],
+        meters: Vec::new(),
         heartbeat_interval_s: 30,
         interrupted_grace_ms: 600_000,
         undated_hold_ms: 3_600_000,
@@ -371,7 +372,7 @@ impl World {
                     let (orders, total) = c.reader.query(&query).expect("the reader reads");
                     loaded.push(Input::Loaded { query, orders, total });
                 }
-                Command::Time { .. } | Command::Operator { .. } => {}
+                Command::ReadMeter { .. } | Command::Time { .. } | Command::Operator { .. } => {}
             }
         }
         if !loaded.is_empty() {

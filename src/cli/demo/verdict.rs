@@ -226,6 +226,7 @@ mod tests {
                 original: None,
             }),
             start: None,
+            metering: None,
             deliveries: Vec::new(),
         }
     }

@@ -126,6 +126,7 @@ impl Config {
         let mut site = SiteConfig {
             piles: BTreeMap::new(),
             uplinks: self.uplinks.iter().map(Uplink::site_config).collect(),
+            meters: Vec::new(),
             heartbeat_interval_s: self.site.heartbeat_interval_s,
             interrupted_grace_ms: self.site.interrupted_grace_ms,
             undated_hold_ms: self.site.undated_hold_ms,

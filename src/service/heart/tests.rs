@@ -120,6 +120,7 @@ fn config() -> SiteConfig {
     SiteConfig {
         piles: BTreeMap::from([(pile(), PileConfig { revision, connectors })]),
         uplinks: vec![uplink],
+        meters: Vec::new(),
         heartbeat_interval_s: 60,
         interrupted_grace_ms: 1000,
         undated_hold_ms: 1000,

@@ -77,6 +77,7 @@ pub fn order() -> Order {
             original: Some(original("pile-stop")),
         }),
         start: Some(original("pile-start")),
+        metering: None,
         deliveries: Vec::new(),
     }
 }
@@ -89,6 +90,7 @@ pub fn reference() -> OrderRef {
         pile: pile(),
         connector: order.connector,
         started_s: order.started_s,
+        meter_start: None,
     }
 }
 

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     domain::{
         id::{ConnectorNo, OrderId, PileCode},
-        reply::{OrderRef, UplinkMessage, UplinkReply},
+        reading::Values,
+        reply::{MeteredPlace, OrderRef, UplinkMessage, UplinkReply},
         wire::Original,
     },
     protocol::charger::station::Settings,
@@ -48,6 +49,7 @@ pub fn message(
                 connector_state: *state,
             },
         ),
+        UplinkMessage::Metered { place, values } => metered(*place, values),
         UplinkMessage::Passed(passed) => passing::to_backend(passed)?,
         UplinkMessage::Answer(answer) => reply(answer)?,
     })
@@ -114,6 +116,33 @@ fn telemetry(
     telemetry.connector_id = values::connector_text(connector);
     telemetry.record_id = order_text(order);
     Ok(Outgoing::new(Id::IdTelemetryReq, &telemetry))
+}
+
+/// Components of the table: the site's meter, and a connector.
+const METER: i32 = 7;
+const CONNECTOR: i32 = 11;
+
+/// Measurand of the energy taken so far, in 0.01 kWh.
+const ELECTRICITY: i32 = 134;
+
+fn metered(place: MeteredPlace, values: &Values) -> Outgoing {
+    let energy = values.energy_import.map(|energy| wire::SampledValue {
+        measurand: ELECTRICITY,
+        value: values::meter_number(energy),
+        ..Default::default()
+    });
+    let mut telemetry = wire::TelemetryReq {
+        component: METER,
+        values: energy.into_iter().collect(),
+        ..Default::default()
+    };
+    if let MeteredPlace::Connector { pile, connector, order } = place {
+        telemetry.component = CONNECTOR;
+        telemetry.evse_id = pile.to_string();
+        telemetry.connector_id = values::connector_text(Some(connector));
+        telemetry.record_id = order_text(order);
+    }
+    Outgoing::new(Id::IdTelemetryReq, &telemetry)
 }
 
 fn warning(

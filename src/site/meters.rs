@@ -1,0 +1,270 @@
+//! Meters: which of their readings are believed, and what people are told of the others.
+//!
+//! A reading is judged when it arrives, against the last one that was believed; that one is also
+//! in the ledger, so a restart does not let a meter fall.
+
+use std::collections::BTreeMap;
+
+use super::{
+    MeterConfig, Site, alarm::AlarmKind, command::Command, snapshot::MeterStatus, turn::Turn,
+};
+use crate::domain::{
+    id::MeterName,
+    quantity::Energy,
+    reading::{Measures, MeterEvent, Quality, ReadFault, Reading, Values},
+    reply::{MeteredPlace, UplinkMessage, Urgency},
+    time::{Mono, Stamp},
+};
+
+/// An energy may be ahead of what its meter's rating allows by this much: a meter that gives it
+/// as a single-precision float of kWh moves in steps of that size after 10 GWh, and requests take
+/// their time.
+const LEAP_MARGIN: Energy = Energy::from_wh(1_000);
+
+/// Where no clock tells how long the controller was away, a meter may have run for that long.
+const LONGEST_AWAY_MS: u64 = 366 * 86_400_000;
+
+/// What is wrong with a meter's newest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    /// It carried no values.
+    Unusable,
+    /// Its energy cannot be.
+    Implausible,
+}
+
+/// A meter of the config.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) config: MeterConfig,
+    /// The energies that were believed last, in this run or an earlier one.
+    pub(super) last: Option<Reading>,
+    /// The values that were believed last, in this run.
+    good: Option<(Values, Stamp)>,
+    flaw: Option<Flaw>,
+    /// What was wrong with the last attempt; empty if nothing was.
+    fault: String,
+    /// When it last gave values, or the run began.
+    heard: Mono,
+    /// Nothing has been heard for too long, and that has been said.
+    is_overdue: bool,
+    /// When the uplinks were last told.
+    told: Option<Mono>,
+    pub(super) replaced: Option<Stamp>,
+}
+
+impl Meter {
+    fn new(config: MeterConfig, now: Mono) -> Self {
+        Self {
+            config,
+            last: None,
+            good: None,
+            flaw: None,
+            fault: String::new(),
+            heard: now,
+            is_overdue: false,
+            told: None,
+            replaced: None,
+        }
+    }
+
+    fn quality(&self, now: Mono) -> Quality {
+        match (self.flaw, &self.good) {
+            (Some(Flaw::Implausible), _) => Quality::Implausible,
+            (Some(Flaw::Unusable), _) | (None, None) => Quality::Bad,
+            (None, Some((_, at))) if now.since_ms(at.mono) >= self.config.stale_after_ms => {
+                Quality::Stale
+            }
+            (None, Some(_)) => Quality::Good,
+        }
+    }
+
+    fn status(&self, now: Mono) -> MeterStatus {
+        let read_at = self.good.map(|(_, at)| at);
+        MeterStatus {
+            name: self.config.name.clone(),
+            measures: self.config.measures,
+            quality: self.quality(now),
+            values: self.good.map(|(values, _)| values).unwrap_or_default(),
+            read_at,
+            age_ms: read_at.map(|at| now.since_ms(at.mono)),
+            fault: self.fault.clone(),
+            replaced: self.replaced,
+        }
+    }
+
+    /// Takes in values; an error if they cannot be.
+    fn take(&mut self, values: Values, at: Stamp) -> Result<(), String> {
+        let (energy_import, energy_export) = (values.energy_import, values.energy_export);
+        let new = Reading { energy_import, energy_export, at };
+        if let Some(last) = &self.last
+            && let Err(fault) = judge(last, &new, self.config.max_power_w)
+        {
+            self.flaw = Some(Flaw::Implausible);
+            self.fault.clone_from(&fault);
+            return Err(fault);
+        }
+        // A register that is missing once is not forgotten.
+        let before = self.last.unwrap_or(new);
+        self.last = Some(Reading {
+            energy_import: energy_import.or(before.energy_import),
+            energy_export: energy_export.or(before.energy_export),
+            at,
+        });
+        self.good = Some((values, at));
+        self.flaw = None;
+        self.fault.clear();
+        Ok(())
+    }
+}
+
+/// Whether a reading can follow another one.
+fn judge(last: &Reading, new: &Reading, max_power_w: u64) -> Result<(), String> {
+    // The run itself has lasted, whatever the calendar says.
+    let least_ms = if last.at.boot == new.at.boot { 0 } else { new.at.mono.0 };
+    let elapsed_ms = new.at.since_ms(last.at).unwrap_or(LONGEST_AWAY_MS).max(least_ms);
+    let most_wh = u128::from(max_power_w) * u128::from(elapsed_ms) / 3_600_000;
+    let most = Energy::from_wh(u64::try_from(most_wh).unwrap_or(u64::MAX));
+    let most = most.saturating_add(LEAP_MARGIN);
+    let energies = [
+        ("import", last.energy_import, new.energy_import),
+        ("export", last.energy_export, new.energy_export),
+    ];
+    for (name, last, new) in energies {
+        let (Some(last), Some(new)) = (last, new) else { continue };
+        match new.since(last) {
+            None => return Err(format!("energy {name} fell from {last} to {new}")),
+            Some(grown) if grown > most => {
+                let seconds = elapsed_ms / 1000;
+                return Err(format!("energy {name} leapt from {last} to {new} in {seconds} s"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The meters of the config.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    order: Vec<MeterName>,
+    by_name: BTreeMap<MeterName, Meter>,
+}
+
+impl Meters {
+    pub(super) fn new(config: &[MeterConfig], now: Mono) -> Self {
+        Self {
+            order: config.iter().map(|meter| meter.name.clone()).collect(),
+            by_name: config
+                .iter()
+                .map(|meter| (meter.name.clone(), Meter::new(meter.clone(), now)))
+                .collect(),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, name: &MeterName) -> Option<&mut Meter> {
+        self.by_name.get_mut(name)
+    }
+
+    pub(super) fn status(&self, now: Mono) -> Vec<MeterStatus> {
+        let known = self.order.iter().filter_map(|name| self.by_name.get(name));
+        known.map(|meter| meter.status(now)).collect()
+    }
+
+    /// When the next one counts as silent.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let due = |meter: &Meter| meter.heard.plus_ms(meter.config.stale_after_ms);
+        self.by_name.values().filter(|meter| !meter.is_overdue).map(due).min()
+    }
+}
+
+impl Site {
+    /// A bus tells of a meter.
+    pub(super) fn meter_event(&mut self, name: &MeterName, event: MeterEvent, turn: &mut Turn) {
+        match event {
+            MeterEvent::Read { values, at } => self.meter_read(name, values, at, turn),
+            MeterEvent::Failed { fault, .. } => {
+                let Some(meter) = self.meters.get_mut(name) else { return };
+                if matches!(fault, ReadFault::Unusable(_)) {
+                    meter.flaw = Some(Flaw::Unusable);
+                }
+                meter.fault = fault.to_string();
+            }
+        }
+    }
+
+    fn meter_read(&mut self, name: &MeterName, values: Values, at: Mono, turn: &mut Turn) {
+        let stamp = turn.stamp_at(at);
+        let Some(meter) = self.meters.get_mut(name) else { return };
+        meter.heard = turn.now.mono;
+        meter.is_overdue = false;
+        let taken = meter.take(values, stamp);
+        self.alarms.clear(&AlarmKind::MeterSilent(name.clone()));
+        let implausible = AlarmKind::MeterImplausible(name.clone());
+        if let Err(fault) = taken {
+            let text = format!("meter {name}: {fault}; if it was replaced, say so");
+            return self.alarms.raise(implausible, turn.stamp(), text);
+        }
+        self.alarms.clear(&implausible);
+        self.tell_metered(name, turn);
+    }
+
+    /// Tells the uplinks the newest values, once per interval.
+    fn tell_metered(&mut self, name: &MeterName, turn: &mut Turn) {
+        let now = turn.now.mono;
+        let Some(meter) = self.meters.get_mut(name) else { return };
+        let is_due =
+            meter.told.is_none_or(|told| now.since_ms(told) >= meter.config.report_interval_ms);
+        let Some((values, _)) = meter.good.filter(|_| is_due) else { return };
+        meter.told = Some(now);
+        let measures = meter.config.measures;
+        let Some(place) = self.metered_place(measures) else { return };
+        for link in self.links.values_mut().filter(|link| link.is_online()) {
+            link.tell(turn, UplinkMessage::Metered { place, values }, Urgency::Telemetry);
+        }
+    }
+
+    /// `None`: a connector that no pile has.
+    fn metered_place(&self, measures: Measures) -> Option<MeteredPlace> {
+        match measures {
+            Measures::Site => Some(MeteredPlace::Site),
+            Measures::Connector(connector) => {
+                let (pile, _) = self.config.place(connector)?;
+                let order = self.book.open_at(connector).map(|order| order.id);
+                Some(MeteredPlace::Connector { pile, connector, order })
+            }
+        }
+    }
+
+    /// Notices meters that fell silent.
+    pub(super) fn watch_meters(&mut self, turn: &mut Turn) {
+        let now = turn.now.mono;
+        for (name, meter) in &mut self.meters.by_name {
+            if meter.is_overdue || now.since_ms(meter.heard) < meter.config.stale_after_ms {
+                continue;
+            }
+            meter.is_overdue = true;
+            let seconds = meter.config.stale_after_ms.div_ceil(1000);
+            let why = if meter.fault.is_empty() { "nothing came" } else { &meter.fault };
+            let text = format!("meter {name} has given no values for {seconds} s: {why}");
+            self.alarms.raise(AlarmKind::MeterSilent(name.clone()), turn.stamp(), text);
+        }
+    }
+
+    /// An operator says that a meter was replaced: its next reading is its first.
+    pub(super) fn meter_replaced(
+        &mut self,
+        name: &MeterName,
+        turn: &mut Turn,
+    ) -> Result<String, String> {
+        let meter = self.meters.get_mut(name).ok_or("no such meter in the config")?;
+        let old = meter.last.take().and_then(|last| last.energy_import);
+        meter.good = None;
+        meter.flaw = None;
+        meter.replaced = Some(turn.stamp());
+        self.alarms.clear(&AlarmKind::MeterImplausible(name.clone()));
+        turn.order(Command::ReadMeter { meter: name.clone() });
+        let old = old.map_or("no reading".to_owned(), |old| old.to_string());
+        Ok(format!("meter {name} ended with {old}; its next reading is its first"))
+    }
+}
