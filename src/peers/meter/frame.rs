@@ -2,9 +2,6 @@
 
 use super::{mbap, rtu};
 
-/// Longest PDU of Modbus.
-pub(super) const PDU_BYTES_MAX: usize = 253;
-
 /// How requests and answers are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {

@@ -1,6 +1,9 @@
 //! Modbus TCP as a slave sees it: no check sum, but a transaction and a length before each PDU.
 
-use super::frame::{Asked, PDU_BYTES_MAX};
+use super::frame::Asked;
+
+/// Longest PDU of Modbus.
+const PDU_BYTES_MAX: usize = 253;
 
 /// Transaction, protocol, length and unit.
 const HEADER: usize = 7;

@@ -15,6 +15,8 @@ pub mod pty;
 pub mod rtu;
 pub mod serve;
 mod slave;
+#[cfg(test)]
+mod tests;
 
 pub use fault::{Fault, Lasting};
 pub use frame::Framing;

@@ -8,7 +8,7 @@ use std::{
         unix::fs::{DirBuilderExt, symlink},
     },
     path::{Path, PathBuf},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
@@ -105,34 +105,37 @@ impl SocketTask {
     /// # Errors
     /// If the pseudo-terminal cannot be made again.
     pub async fn run(mut self) -> io::Result<()> {
-        loop {
-            let terminal = match self.first.take() {
-                Some(first) => first,
-                None => {
-                    let terminal = Terminal::open()?;
-                    self.link.point_to(&terminal.name)?;
-                    terminal
-                }
-            };
-            let port = Port { _ours: terminal.ours, master: sys::watched(terminal.master)? };
-            tokio::select! {
-                _ = serve(port, &self.meters, Framing::Rtu) => {
-                    tokio::time::sleep(REMAKE_PAUSE).await;
-                }
-                ended = pulled(&mut self.plugged) => if ended { return Ok(()) },
-            }
-            // The path goes first: who notices that the port is gone finds nothing there.
-            self.link.remove();
+        while !self.serve_once().await? {
             if self.plugged.wait_for(|plugged| *plugged).await.is_err() {
                 return Ok(());
             }
         }
+        Ok(())
     }
-}
 
-/// Until the plug is pulled; whether nobody holds it any more.
-async fn pulled(plugged: &mut watch::Receiver<bool>) -> bool {
-    plugged.wait_for(|plugged| !*plugged).await.is_err()
+    /// Serves until the plug is pulled; whether nobody holds it any more.
+    async fn serve_once(&mut self) -> io::Result<bool> {
+        let terminal = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let terminal = Terminal::open()?;
+                self.link.point_to(&terminal.name)?;
+                terminal
+            }
+        };
+        let port = Port { _ours: terminal.ours, master: sys::watched(terminal.master)? };
+        let mut serving = pin!(serve(port, &self.meters, Framing::Rtu));
+        let ended = tokio::select! {
+            _ = &mut serving => {
+                tokio::time::sleep(REMAKE_PAUSE).await;
+                false
+            }
+            pulled = self.plugged.wait_for(|plugged| !*plugged) => pulled.is_err(),
+        };
+        // The path goes first: who notices that the port is gone finds nothing there.
+        self.link.remove();
+        Ok(ended)
+    }
 }
 
 /// A pair of pseudo-terminals in raw mode.

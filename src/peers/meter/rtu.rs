@@ -1,7 +1,7 @@
 //! Modbus RTU as a slave sees it; written apart from the codec of the room `serial`, so that the
 //! two can be held against each other.
 
-use super::frame::{Asked, PDU_BYTES_MAX};
+use super::frame::Asked;
 
 /// Address and check sum around a PDU.
 const AROUND: usize = 3;
@@ -69,6 +69,7 @@ fn may_still_come(bytes: &[u8]) -> bool {
     match bytes.get(1) {
         Some(1..=6) => bytes.len() < SHORT,
         Some(15 | 16) => length(bytes).is_none_or(|length| bytes.len() < length),
-        Some(_) | None => bytes.len() < PDU_BYTES_MAX + AROUND,
+        // It came whole or not at all: nothing says how long it is.
+        Some(_) | None => false,
     }
 }
