@@ -44,7 +44,7 @@ use sitepilot::{
         pile::{Pile, PileConfig},
     },
     protocol::charger::{
-        station::{self, Settings},
+        station::{self, ELEC_DATA_UNIT, Settings},
         wire::v1_10 as wire,
     },
     site::entry::Entry,
@@ -165,6 +165,7 @@ fn delivery(number: u64) -> Bytes {
         part_number: String::new(),
         serial: String::new(),
         vendor: String::new(),
+        elec_data_unit: ELEC_DATA_UNIT,
         connectors: [(1, 1), (2, 2)]
             .map(|(site, own)| (ConnectorNo::new(site).expect("a number"), (pile, own)))
             .into(),

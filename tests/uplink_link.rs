@@ -155,6 +155,7 @@ fn settings(port: u16, accounts: Arc<Kept>) -> Settings {
             part_number: "PART".to_owned(),
             serial: "SERIAL".to_owned(),
             vendor: "ACME".to_owned(),
+            elec_data_unit: station::ELEC_DATA_UNIT,
             connectors: BTreeMap::new(),
         })
         .1,

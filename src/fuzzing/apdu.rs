@@ -9,7 +9,7 @@ use crate::{
         backend,
         error::DecodeError,
         readable, registration,
-        station::{self, Settings},
+        station::{self, ELEC_DATA_UNIT, Settings},
         topic::Class,
     },
 };
@@ -50,6 +50,7 @@ fn settings(revision: Revision) -> Settings {
         part_number: "SP-1".to_owned(),
         serial: "000123".to_owned(),
         vendor: "ACME".to_owned(),
+        elec_data_unit: ELEC_DATA_UNIT,
         connectors: BTreeMap::new(),
     }
 }

@@ -447,7 +447,7 @@ mod tests {
             time::{BootId, Now},
             wire::Revision,
         },
-        protocol::charger::station::Settings,
+        protocol::charger::station::{ELEC_DATA_UNIT, Settings},
     };
 
     fn link(revision: Revision, mark: u64) -> Link {
@@ -456,6 +456,7 @@ mod tests {
             part_number: "SITEPILOT-1".to_owned(),
             serial: "SP-1".to_owned(),
             vendor: "ACME".to_owned(),
+            elec_data_unit: ELEC_DATA_UNIT,
             connectors: BTreeMap::new(),
         };
         let name = UplinkName::new("cloud").unwrap();

@@ -47,6 +47,7 @@ fn station(revision: Revision, connectors: &[ConnectorNo]) -> station::Settings 
         part_number: "SITEPILOT-1".to_owned(),
         serial: "SP-1".to_owned(),
         vendor: "ACME".to_owned(),
+        elec_data_unit: station::ELEC_DATA_UNIT,
         connectors: [].into(),
     };
     station.place(pile(), connectors);

@@ -102,6 +102,7 @@ fn site_config(cloud: Revision, piles: &[Revision]) -> SiteConfig {
         part_number: "SIM".to_owned(),
         serial: "SP1".to_owned(),
         vendor: "SIM".to_owned(),
+        elec_data_unit: station::ELEC_DATA_UNIT,
         connectors: (0..piles.len()).flat_map(plugs).collect(),
     };
     SiteConfig {

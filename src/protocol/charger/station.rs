@@ -17,6 +17,7 @@ use crate::domain::{
     event::UplinkEvent,
     id::{ConnectorNo, PileCode},
     order::Order,
+    quantity::Energy,
     reply::ToUplink,
     wire::{ErrorCode, Revision},
 };
@@ -34,7 +35,13 @@ pub struct Settings {
     pub vendor: String,
     /// Where each site-wide connector is: its pile, and the pile's own number of it, from 1.
     pub connectors: BTreeMap<ConnectorNo, (PileCode, u16)>,
+    /// What one step of the `elecData` is that the site makes of a meter's readings.
+    pub elec_data_unit: Energy,
 }
+
+/// The default of [`Settings::elec_data_unit`]. No source states it; with 0.01 kWh a byte would
+/// overflow above 31 kW.
+pub const ELEC_DATA_UNIT: Energy = Energy::from_wh(100);
 
 impl Settings {
     /// Notes where the connectors of a pile are, in the pile's own order.
@@ -98,11 +105,11 @@ pub fn decode(
     read.map_err(|error| error.answering(apdu.revision, apdu.code, apdu.sequence))
 }
 
-/// The inner message of an offline order, in the uplink's revision. Pure: the same order gives the same bytes, but the site
-/// keeps the first ones all the same.
+/// The inner message of an offline order, in the uplink's revision. Pure: the same order gives the
+/// same bytes, but the site keeps the first ones all the same.
 #[must_use]
 pub fn freeze_transaction(order: &Order, settings: &Settings) -> Bytes {
-    let whole = v1_10::order::transaction(order);
+    let whole = v1_10::order::transaction(order, settings.elec_data_unit);
     match settings.revision {
         Revision::V1_10 => whole.encode_to_vec(),
         Revision::V1_0 => v1_0::transaction(whole).encode_to_vec(),

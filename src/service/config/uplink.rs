@@ -14,8 +14,8 @@ use super::{
     secret::{self, Secret},
 };
 use crate::{
-    domain::{id::UplinkName, wire::Revision},
-    protocol::charger::station,
+    domain::{id::UplinkName, quantity::Energy, wire::Revision},
+    protocol::charger::station::{self, ELEC_DATA_UNIT},
     site::UplinkConfig,
 };
 
@@ -48,6 +48,8 @@ pub struct Uplink {
     pub required: bool,
     /// How long a pile's request waits for the backend, in ms.
     pub answer_timeout_ms: u64,
+    /// What one step of the `elecData` is that the site makes of a meter's readings.
+    pub elec_data_unit: Energy,
     /// Between attempts after a refused login.
     pub login_retry: Duration,
     /// MQTT keep-alive.
@@ -78,6 +80,7 @@ impl Uplink {
                 serial: self.serial.clone(),
                 vendor: self.vendor.clone(),
                 connectors: BTreeMap::new(),
+                elec_data_unit: self.elec_data_unit,
             },
             primary: self.primary,
             commands: self.commands,
@@ -188,9 +191,8 @@ fn read_charger(
     let required = section.flag("required", faults).is_none_or(|at| at.value);
     // Below 100 ms no link answers; beyond 30 s no driver waits at a pile.
     let answer_timeout_ms = section.number_or("answer_timeout_ms", 100..=30_000, 3000, faults);
-    // Unit of the `elecData` the site makes itself, in Wh. It is checked and goes no further: so
-    // far the site makes none, and what a pile sent is passed on byte for byte.
-    section.number_or("elec_data_unit_wh", 1..=100_000, 100, faults);
+    let elec_data_unit_wh =
+        section.number_or("elec_data_unit_wh", 1..=100_000, ELEC_DATA_UNIT.wh(), faults);
     // A refused login is a matter for people; five minutes neither floods nor forgets.
     let login_retry_s = section.number_or("login_retry_s", 1..=86_400, 300, faults);
     // MQTT 3.1.1 has no way to say how much a broker bears. With more than 20 unfinished publishes
@@ -212,6 +214,7 @@ fn read_charger(
         commands,
         required,
         answer_timeout_ms,
+        elec_data_unit: Energy::from_wh(elec_data_unit_wh),
         login_retry: Duration::from_secs(login_retry_s),
         keep_alive: Duration::from_secs(keep_alive_s),
         max_inflight,

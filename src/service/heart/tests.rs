@@ -107,6 +107,7 @@ fn config() -> SiteConfig {
         part_number: "P".to_owned(),
         serial: "S".to_owned(),
         vendor: "V".to_owned(),
+        elec_data_unit: station::ELEC_DATA_UNIT,
         connectors: BTreeMap::new(),
     };
     let uplink = UplinkConfig {

@@ -27,7 +27,7 @@ use crate::{
     protocol::charger::{
         apdu::{Apdu, RECEIVED_LIMIT},
         registration::{registration_answer, registration_request},
-        station::{self, Settings},
+        station::{self, ELEC_DATA_UNIT, Settings},
         topic::Class,
         wire::v1_10::{self as wire, MessageId},
     },
@@ -43,6 +43,7 @@ pub fn settings() -> Settings {
         part_number: "SITEPILOT-1".into(),
         serial: "SP-000123".into(),
         vendor: "ACME".into(),
+        elec_data_unit: ELEC_DATA_UNIT,
         connectors: BTreeMap::from([
             (connector(), (pile(), 1)),
             (ConnectorNo::new(13).unwrap(), (pile(), 2)),

@@ -12,7 +12,7 @@ use crate::{
     protocol::charger::{
         enrolment::{answer, application},
         registration::{Registered, registration_answer, registration_request},
-        station::Settings,
+        station::{ELEC_DATA_UNIT, Settings},
         wire::v1_10,
     },
 };
@@ -23,6 +23,7 @@ fn settings(revision: Revision) -> Settings {
         part_number: "PART-1".to_owned(),
         serial: "SP-1".to_owned(),
         vendor: "ACME".to_owned(),
+        elec_data_unit: ELEC_DATA_UNIT,
         connectors: BTreeMap::new(),
     };
     let pile = PileCode::new("3101150012000001").unwrap();

@@ -45,6 +45,7 @@ fn settings(revision: Revision) -> station::Settings {
         part_number: String::new(),
         serial: String::new(),
         vendor: String::new(),
+        elec_data_unit: station::ELEC_DATA_UNIT,
         connectors: Default::default(),
     }
 }

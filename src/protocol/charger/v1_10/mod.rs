@@ -1,8 +1,10 @@
 //! What revision 1.10 means by its numbers and fields, and by way of it 1.0.
 
 pub mod account;
+pub mod curve;
 pub mod from_backend;
 pub mod from_pile;
+pub mod metered;
 pub mod order;
 pub mod passing;
 pub mod texts;

@@ -2,7 +2,7 @@
 //! ledger.
 
 use super::{
-    kept, values,
+    curve, kept, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
@@ -32,8 +32,8 @@ fn start(order: &Order) -> wire::StartTransactionReq {
     kept.unwrap_or_default()
 }
 
-/// The order as `StopTransactionReq`.
-pub fn stop(order: &Order) -> wire::StopTransactionReq {
+/// The order as `StopTransactionReq`. The unit is that of `elecData` made by the site.
+pub fn stop(order: &Order, elec_data_unit: Energy) -> wire::StopTransactionReq {
     let mut stop = match said(order) {
         Said::Stop(stop) => stop,
         Said::Whole(whole) => stop_of_whole(whole),
@@ -50,11 +50,12 @@ pub fn stop(order: &Order) -> wire::StopTransactionReq {
         stop.cost = bill(stop.cost.take(), ending);
     }
     (_, stop.meter_stop) = meters(order);
+    stop.elec_data = curve::elec_data(order, elec_data_unit).unwrap_or(stop.elec_data);
     stop
 }
 
-/// The order as `TransactionReq`.
-pub fn transaction(order: &Order) -> wire::TransactionReq {
+/// The order as `TransactionReq`. The unit is that of `elecData` made by the site.
+pub fn transaction(order: &Order, elec_data_unit: Energy) -> wire::TransactionReq {
     let mut whole = match said(order) {
         Said::Stop(stop) => whole_of(start(order), stop),
         Said::Whole(whole) => whole,
@@ -75,6 +76,7 @@ pub fn transaction(order: &Order) -> wire::TransactionReq {
         whole.cost = bill(whole.cost.take(), ending);
     }
     (whole.meter_start, whole.meter_stop) = meters(order);
+    whole.elec_data = curve::elec_data(order, elec_data_unit).unwrap_or(whole.elec_data);
     whole
 }
 
@@ -97,7 +99,8 @@ fn bill(said: Option<wire::Cost>, ending: &Ending) -> Option<wire::Cost> {
 }
 
 /// Readings at start and stop, in 0.01 kWh. A reading that is missing is filled in so that the
-/// difference is the energy of the order.
+/// difference is the energy of the order; so is the stop where the start was announced by another
+/// meter than the one that is billed.
 fn meters(order: &Order) -> (f64, f64) {
     let (first, last) = readings(order);
     (values::meter_number(first), values::meter_number(last))
@@ -105,16 +108,26 @@ fn meters(order: &Order) -> (f64, f64) {
 
 fn readings(order: &Order) -> (Energy, Energy) {
     let Some(ending) = &order.ending else {
-        let first = order.meter_start.unwrap_or_default();
+        let first = order.announced_start().or(order.meter_start).unwrap_or_default();
         let so_far = order.progress.map(|progress| progress.energy).unwrap_or_default();
         return (first, first.saturating_add(so_far));
     };
+    if is_announced_by_the_pile(order) {
+        let first = order.meter_start.unwrap_or_default();
+        return (first, first.saturating_add(ending.energy));
+    }
     match (ending.meter_start.or(order.meter_start), ending.meter_stop) {
         (Some(first), Some(last)) => (first, last),
         (Some(first), None) => (first, first.saturating_add(ending.energy)),
         (None, Some(last)) => (last.since(ending.energy).unwrap_or_default(), last),
         (None, None) => (Energy::default(), ending.energy),
     }
+}
+
+/// Whether backends heard of the start with the pile's reading, and the meter is billed.
+fn is_announced_by_the_pile(order: &Order) -> bool {
+    let is_announced = order.start.is_some() && order.announced_start().is_none();
+    is_announced && curve::is_billed(order)
 }
 
 /// What a start says of the stop that never came.

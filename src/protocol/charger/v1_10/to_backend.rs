@@ -1,14 +1,13 @@
 //! What a backend is told.
 
 use super::{
-    EncodeError, Outgoing, expect_kept, kept, message_error, order, passing, values,
+    EncodeError, Outgoing, expect_kept, kept, message_error, metered, order, passing, values,
     wire::{self, MessageId as Id},
 };
 use crate::{
     domain::{
         id::{ConnectorNo, OrderId, PileCode},
-        reading::Values,
-        reply::{MeteredPlace, OrderRef, UplinkMessage, UplinkReply},
+        reply::{OrderRef, UplinkMessage, UplinkReply},
         wire::Original,
     },
     protocol::charger::station::Settings,
@@ -32,7 +31,7 @@ pub fn message(
         UplinkMessage::Start { order, original, offline } => start(order, original, *offline)?,
         UplinkMessage::Progress { order, original } => progress(order, original)?,
         UplinkMessage::Stop { order } => {
-            Outgoing::new(Id::IdStopTransactionReq, &order::stop(order))
+            Outgoing::new(Id::IdStopTransactionReq, &order::stop(order, settings.elec_data_unit))
         }
         UplinkMessage::Transaction { payload } => Outgoing::frozen(payload, settings.revision),
         UplinkMessage::Telemetry { pile, connector, order, original } => {
@@ -49,7 +48,7 @@ pub fn message(
                 connector_state: *state,
             },
         ),
-        UplinkMessage::Metered { place, values } => metered(*place, values),
+        UplinkMessage::Metered { place, values } => metered::telemetry(*place, values),
         UplinkMessage::Passed(passed) => passing::to_backend(passed)?,
         UplinkMessage::Answer(answer) => reply(answer)?,
     })
@@ -80,7 +79,8 @@ fn start(order: &OrderRef, original: &Original, offline: bool) -> Result<Outgoin
     start.evse_id = order.pile.to_string();
     start.connector_id = values::connector_text(order.connector);
     // The same rounding as in the recorded order; what makes no sense counts from nothing.
-    start.meter_start = values::meter(start.meter_start).map_or(0.0, values::meter_number);
+    let reading = order.meter_start.or_else(|| values::meter(start.meter_start));
+    start.meter_start = reading.map_or(0.0, values::meter_number);
     start.timestamp = order.started_s.unwrap_or(start.timestamp);
     start.offline = offline;
     Ok(Outgoing::new(Id::IdStartTransactionReq, &start))
@@ -116,33 +116,6 @@ fn telemetry(
     telemetry.connector_id = values::connector_text(connector);
     telemetry.record_id = order_text(order);
     Ok(Outgoing::new(Id::IdTelemetryReq, &telemetry))
-}
-
-/// Components of the table: the site's meter, and a connector.
-const METER: i32 = 7;
-const CONNECTOR: i32 = 11;
-
-/// Measurand of the energy taken so far, in 0.01 kWh.
-const ELECTRICITY: i32 = 134;
-
-fn metered(place: MeteredPlace, values: &Values) -> Outgoing {
-    let energy = values.energy_import.map(|energy| wire::SampledValue {
-        measurand: ELECTRICITY,
-        value: values::meter_number(energy),
-        ..Default::default()
-    });
-    let mut telemetry = wire::TelemetryReq {
-        component: METER,
-        values: energy.into_iter().collect(),
-        ..Default::default()
-    };
-    if let MeteredPlace::Connector { pile, connector, order } = place {
-        telemetry.component = CONNECTOR;
-        telemetry.evse_id = pile.to_string();
-        telemetry.connector_id = values::connector_text(Some(connector));
-        telemetry.record_id = order_text(order);
-    }
-    Outgoing::new(Id::IdTelemetryReq, &telemetry)
 }
 
 fn warning(
