@@ -104,10 +104,14 @@ fn one_lost_page_costs_its_own_orders_only() {
     assert!(orders.iter().all(|(seq, order)| expected[seq] == *order), "the others are whole");
 }
 
-/// Makes of a file one of the first schema, which lacks a table.
+/// Makes of a file one of the first schema, which lacks tables.
 fn first_schema(path: &Path) {
     let conn = rusqlite::Connection::open(path).unwrap();
-    conn.execute_batch("DROP TABLE passes; PRAGMA user_version = 1;").unwrap();
+    conn.execute_batch(
+        "DROP TABLE passes; DROP TABLE meters; DROP TABLE metering; DROP TABLE samples;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
 }
 
 #[test]

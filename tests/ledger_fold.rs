@@ -9,14 +9,16 @@ use proptest::prelude::*;
 use sitepilot::{
     domain::{
         card::Verdict,
-        id::{CardNo, OrderSeq, Place, Sequence, TransactionId},
+        id::{CardNo, MeterName, OrderSeq, Place, Sequence, TransactionId},
         order::{Delivery, DeliveryState, Order, OrderState, Progress},
         quantity::Energy,
+        reading::{Metering, Reading, Sample},
+        time::Stamp,
     },
     ledger::Filter,
     site::{
         command::Query,
-        entry::{Entry, OpenRemote, VersionKind},
+        entry::{Entry, OpenRemote, SamplePart, VersionKind},
         restore::{Image, Owed},
     },
 };
@@ -25,6 +27,28 @@ use sitepilot::{
 mod orders;
 
 use orders::{ended, open, opened, original, stamp, uplink};
+
+fn meter(which: u64) -> MeterName {
+    MeterName::new(&format!("M{}", which % 3)).unwrap()
+}
+
+fn reading(which: u64, at: Stamp) -> Reading {
+    let energy_export = which.is_multiple_of(2).then_some(Energy::from_wh(which / 2));
+    Reading { energy_import: Some(Energy::from_wh(which)), energy_export, at }
+}
+
+/// With a sample at the start, or waiting for one.
+fn metering(which: u64, at: Stamp) -> Metering {
+    let start = Sample { energy: Energy::from_wh(which), at };
+    Metering {
+        meter: meter(which),
+        start: which.is_multiple_of(2).then_some(start),
+        curve: Vec::new(),
+        stop: None,
+        pile_start: Some(Energy::from_wh(which / 3)),
+        pile_stop: None,
+    }
+}
 
 /// The test's own memory.
 #[derive(Default)]
@@ -40,12 +64,15 @@ impl Memory {
         let uplinks = [uplink("cloud"), uplink("other")];
         let target = uplinks[usize::from(which.is_multiple_of(3))].clone();
         if choice < 5 {
-            let order = opened(self.image.last_seq.0 + 1, which % 5, at);
+            let mut order = opened(self.image.last_seq.0 + 1, which % 5, at);
+            if choice < 3 {
+                order.metering = Some(metering(which, at));
+            }
             self.image.last_seq = order.seq;
             self.orders.insert(order.seq, order.clone());
             return Some(Entry::OrderOpened(Box::new(order)));
         }
-        if choice >= 20 {
+        if (20..32).contains(&choice) {
             return self.about_the_site(choice, which, ms);
         }
         let number = which % self.image.last_seq.0.max(1) + 1;
@@ -76,6 +103,10 @@ impl Memory {
                     over.card = CardNo::new("learned at the end").ok();
                     over.flags.offline = true;
                 }
+                if let Some(metering) = &mut over.metering {
+                    metering.stop = Some(Sample { energy: Energy::from_wh(which), at });
+                    metering.pile_stop = Some(Energy::from_wh(which));
+                }
                 *order = over;
                 Some(Entry::OrderRecorded(Box::new(order.clone())))
             }
@@ -87,6 +118,7 @@ impl Memory {
                 Some(Entry::VersionKept { seq, kind, ending: Box::new(ending), at })
             }
             14..=18 => self.about_a_delivery(seq, choice, &target, at),
+            32..=35 if is_open => Self::about_a_meter(order, which, at),
             19 if order.state == OrderState::Recorded => {
                 order.state = OrderState::Settled;
                 Some(Entry::OrderSettled { seq, at })
@@ -180,8 +212,51 @@ impl Memory {
                 image.passes.retain(|open| *open != (uplink.clone(), sequence));
                 Entry::PassClosed { uplink, sequence }
             }
+            29 => {
+                let reading = reading(which, at);
+                image.meters.entry(meter(which)).or_default().last = Some(reading);
+                Entry::MeterKept { meter: meter(which), reading }
+            }
+            30 => {
+                let kept = image.meters.entry(meter(which)).or_default();
+                let old = kept.last.take().and_then(|last| last.energy_import);
+                kept.replaced = Some(at);
+                Entry::MeterReplaced { meter: meter(which), old, at }
+            }
+            31 => {
+                let reading = reading(which, at);
+                image.meters.entry(meter(which)).or_default().last = Some(reading);
+                Entry::MeterBegun { meter: meter(which), reading }
+            }
             _ => return None,
         })
+    }
+
+    /// An open order with a meter goes on, or without it.
+    fn about_a_meter(order: &mut Order, which: u64, at: Stamp) -> Option<Entry> {
+        let seq = order.seq;
+        if which.is_multiple_of(7) {
+            order.metering.take()?;
+            let reason = "replaced".to_owned();
+            return Some(Entry::MeteringDropped { seq, reason, at });
+        }
+        let metering = order.metering.as_mut()?;
+        let sample = Sample { energy: Energy::from_wh(which), at };
+        let part = match which % 3 {
+            0 => {
+                metering.start = Some(sample);
+                SamplePart::Start
+            }
+            1 => {
+                metering.stop = Some(sample);
+                SamplePart::Stop
+            }
+            _ => {
+                metering.curve.push(sample);
+                SamplePart::Curve
+            }
+        };
+        Some(Entry::SampleKept { seq, part, sample })
     }
 
     /// What the ledger has to give back.
@@ -215,7 +290,7 @@ proptest! {
 
     #[test]
     fn load_is_the_fold_of_the_entries(
-        choices in prop::collection::vec((0_u8..29, any::<u32>(), any::<bool>()), 1..200),
+        choices in prop::collection::vec((0_u8..36, any::<u32>(), any::<bool>()), 1..200),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let (mut ledger, _) = open(dir.path());

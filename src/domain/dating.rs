@@ -2,6 +2,7 @@
 
 use super::{
     order::Order,
+    reading::Metering,
     time::{BootId, ClockQuality, Stamp, Wall},
 };
 
@@ -52,6 +53,9 @@ impl Order {
                 is_used = true;
             }
             ending.recorded = recorded;
+        }
+        for sample in self.metering.iter_mut().flat_map(Metering::samples_mut) {
+            sample.at = sample.at.dated(boot, epoch);
         }
         for delivery in &mut self.deliveries {
             delivery.confirmed = delivery.confirmed.map(|stamp| stamp.dated(boot, epoch));

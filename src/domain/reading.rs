@@ -143,3 +143,15 @@ pub struct Metering {
     /// The pile's own reading at the end.
     pub pile_stop: Option<Energy>,
 }
+
+impl Metering {
+    /// All samples, in the order of time.
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.start.iter().chain(&self.curve).chain(&self.stop)
+    }
+
+    /// All samples, in the order of time.
+    pub fn samples_mut(&mut self) -> impl Iterator<Item = &mut Sample> {
+        self.start.iter_mut().chain(&mut self.curve).chain(&mut self.stop)
+    }
+}

@@ -55,6 +55,11 @@ impl Writer<'_> {
             | Entry::DeliveryQuarantined { .. }
             | Entry::DeliveryRequeued { .. }
             | Entry::UplinkRetired { .. } => self.apply_to_deliveries(entry),
+            Entry::MeterKept { .. }
+            | Entry::MeterReplaced { .. }
+            | Entry::MeterBegun { .. }
+            | Entry::SampleKept { .. }
+            | Entry::MeteringDropped { .. } => self.apply_to_meters(entry),
             Entry::ClockLearned { .. }
             | Entry::ClockStepped { .. }
             | Entry::CardJudged { .. }
@@ -98,6 +103,7 @@ impl Writer<'_> {
         }
         self.write_core(order, kind)?;
         self.caches.recent.insert(pile, record.to_owned(), order.key.started.0, order.seq);
+        self.put_metering(order)?;
         match &order.transaction {
             Some(transaction) => self.transaction_assigned(order.seq, transaction, order.opened),
             None => Ok(()),
@@ -188,7 +194,7 @@ impl Writer<'_> {
         found.optional()?.map(|state| columns::value(&STATES, state)).transpose()
     }
 
-    fn open_state(&self, seq: OrderSeq) -> Result<OrderState, LedgerError> {
+    pub(super) fn open_state(&self, seq: OrderSeq) -> Result<OrderState, LedgerError> {
         let state = self.live_state(seq)?.filter(|state| state.is_open());
         state.ok_or_else(|| contradicts(seq, "is unknown or has ended"))
     }
@@ -247,7 +253,7 @@ impl Writer<'_> {
         ending: &Ending,
     ) -> Result<(), LedgerError> {
         let mut fact = Fact::new(FactKind::Recorded, ending.recorded);
-        fact.ending(ending, undisputed(order.flags));
+        fact.ending(ending, undisputed(order.flags), order.metering.as_ref());
         let n = self.journal(order.seq, fact)?;
         let at = StampColumns::from(ending.recorded);
         let original = OriginalColumns::from(ending.original.as_ref());
@@ -272,6 +278,7 @@ impl Writer<'_> {
             original.code,
             original.body,
         ])?;
+        self.put_metering(order)?;
         self.insert_deliveries(order)
     }
 
@@ -293,7 +300,7 @@ impl Writer<'_> {
             VersionKind::Corrected => FactKind::Corrected,
         };
         let mut fact = Fact::new(fact_kind, at);
-        fact.ending(ending, 0);
+        fact.ending(ending, 0, None);
         self.journal(seq, fact)?;
         super::versions::insert(self.conn, seq, kind, ending, at)?;
         if kind == VersionKind::Disputed {

@@ -10,13 +10,14 @@ use super::{
     keys::Recent,
     rows::{self, Calendar},
 };
-use crate::domain::id::{PileCode, UplinkName};
+use crate::domain::id::{MeterName, PileCode, UplinkName};
 
 /// What the writer keeps in memory of the file.
 #[derive(Debug)]
 pub(super) struct Caches {
     pub(super) piles: BTreeMap<PileCode, i64>,
     pub(super) uplinks: BTreeMap<UplinkName, i64>,
+    pub(super) meters: BTreeMap<MeterName, i64>,
     pub(super) recent: Recent,
     pub(super) calendar: Calendar,
     pub(super) head: Head,
@@ -27,6 +28,7 @@ impl Caches {
         Ok(Self {
             piles: names(conn, "SELECT no, code FROM piles", PileCode::new)?,
             uplinks: names(conn, "SELECT no, name FROM uplinks", UplinkName::new)?,
+            meters: names(conn, "SELECT no, name FROM meters", MeterName::new)?,
             recent: Recent::load(conn)?,
             calendar: rows::calendar(conn)?,
             head: journal::head(conn)?,
@@ -56,6 +58,21 @@ impl Caches {
         conn.execute("INSERT INTO uplinks (name) VALUES (?1)", [name.as_str()])?;
         let no = conn.last_insert_rowid();
         self.uplinks.insert(name.clone(), no);
+        Ok(no)
+    }
+
+    /// Number of a meter, given now if it has none.
+    pub(super) fn meter(
+        &mut self,
+        conn: &Connection,
+        name: &MeterName,
+    ) -> Result<i64, LedgerError> {
+        if let Some(no) = self.meters.get(name) {
+            return Ok(*no);
+        }
+        conn.execute("INSERT INTO meters (name) VALUES (?1)", [name.as_str()])?;
+        let no = conn.last_insert_rowid();
+        self.meters.insert(name.clone(), no);
         Ok(no)
     }
 }

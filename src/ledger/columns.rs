@@ -13,7 +13,7 @@ use crate::{
         time::{BootId, ClockQuality, Mono, Stamp, Wall},
         wire::{Original, Revision},
     },
-    site::entry::VersionKind,
+    site::entry::{SamplePart, VersionKind},
 };
 
 // A value is stored as its place in its table: places are never changed, only added.
@@ -36,6 +36,7 @@ pub(super) const QUALITIES: [ClockQuality; 3] =
     [ClockQuality::Unset, ClockQuality::Held, ClockQuality::Synced];
 pub(super) const REVISIONS: [Revision; 2] = [Revision::V1_0, Revision::V1_10];
 pub(super) const VERSIONS: [VersionKind; 2] = [VersionKind::Disputed, VersionKind::Corrected];
+pub(super) const PARTS: [SamplePart; 3] = [SamplePart::Start, SamplePart::Curve, SamplePart::Stop];
 pub(super) const VERDICTS: [Verdict; 11] = [
     Verdict::Accepted,
     Verdict::Blocked,

@@ -12,8 +12,10 @@ use super::{
     error::LedgerError,
 };
 use crate::domain::{
-    id::UplinkName,
+    id::{MeterName, UplinkName},
     order::{Ending, Order},
+    quantity::Energy,
+    reading::{Metering, Sample},
     time::{BootId, Mono, Stamp, Wall},
     wire::Original,
 };
@@ -57,11 +59,17 @@ pub enum FactKind {
     ClockStepped,
     /// An uplink is owed nothing more.
     UplinkRetired,
+    /// A meter was replaced.
+    MeterReplaced,
+    /// The first reading of a meter after that.
+    MeterBegun,
+    /// The meter is not used for an order any more.
+    MeteringDropped,
 }
 
 impl FactKind {
     // The place in this table is the byte: places are never changed, only added.
-    const NAMES: [(Self, &'static str); 17] = [
+    const NAMES: [(Self, &'static str); 20] = [
         (Self::Opened, "opened"),
         (Self::Entered, "entered"),
         (Self::Restated, "restated"),
@@ -79,6 +87,9 @@ impl FactKind {
         (Self::ClockLearned, "clock-learned"),
         (Self::ClockStepped, "clock-stepped"),
         (Self::UplinkRetired, "uplink-retired"),
+        (Self::MeterReplaced, "meter-replaced"),
+        (Self::MeterBegun, "meter-begun"),
+        (Self::MeteringDropped, "metering-dropped"),
     ];
 
     /// The name for people.
@@ -169,11 +180,16 @@ impl Fact {
 
     /// How an order ended: energy and cost for people, then all of it by its digest. `flags`
     /// without `disputed`, which comes later.
-    pub(super) fn ending(&mut self, ending: &Ending, flags: i64) {
+    /// What the meter said counts only where it did, so that orders without one give the bytes
+    /// they always gave.
+    pub(super) fn ending(&mut self, ending: &Ending, flags: i64, metering: Option<&Metering>) {
         self.signed(ending.energy.wh().cast_signed());
         self.option(ending.cost, |f, cost| f.signed(cost.tenth_fen()));
         let mut whole = Self(Vec::new());
         whole.write_ending(ending, flags);
+        if let Some(metering) = metering {
+            whole.write_metering(metering);
+        }
         self.0.extend(Sha256::digest(whole.0));
     }
 
@@ -187,6 +203,29 @@ impl Fact {
         self.signed(flags);
         self.stamp(ending.recorded);
         self.option(ending.original.as_ref(), |f, original| f.0.extend(digest(original)));
+    }
+
+    fn write_metering(&mut self, metering: &Metering) {
+        self.text(metering.meter.as_str());
+        self.option(metering.start.as_ref(), Self::sample);
+        self.number(u64::try_from(metering.curve.len()).unwrap_or(u64::MAX));
+        for sample in &metering.curve {
+            self.sample(sample);
+        }
+        self.option(metering.stop.as_ref(), Self::sample);
+        self.option(metering.pile_start, |f, energy| f.number(energy.wh()));
+        self.option(metering.pile_stop, |f, energy| f.number(energy.wh()));
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.number(sample.energy.wh());
+        self.stamp(sample.at);
+    }
+
+    /// A meter and its register.
+    pub(super) fn register(&mut self, meter: &MeterName, energy: Option<Energy>) {
+        self.text(meter.as_str());
+        self.option(energy, |f, energy| f.number(energy.wh()));
     }
 
     pub(super) fn uplink(&mut self, uplink: &UplinkName) {
@@ -287,6 +326,59 @@ mod tests {
         let mut fact = Fact::new(FactKind::Interrupted, at);
         fact.text("silent");
         assert_eq!(fact.finish(), b"\x01\x05\x03\xac\x02\x01\x04\x06silent");
+    }
+
+    /// The fact of an order's end, with what the meter said.
+    fn recorded(metering: Option<&Metering>) -> String {
+        let quality = crate::domain::time::ClockQuality::Synced;
+        let wall = Wall { unix_ms: 1_790_000_000_000, quality };
+        let at = Stamp { boot: BootId(3), mono: Mono(300), wall };
+        let ending = Ending {
+            ended_s: Some(1_790_000_000),
+            meter_start: Some(Energy::from_wh(1_000)),
+            meter_stop: Some(Energy::from_wh(3_500)),
+            energy: Energy::from_wh(2_500),
+            cost: Some(crate::domain::quantity::Money::from_fen(310)),
+            reason: 1,
+            recorded: at,
+            original: None,
+        };
+        let mut fact = Fact::new(FactKind::Recorded, at);
+        fact.ending(&ending, 1, metering);
+        data_encoding::HEXLOWER.encode(&fact.finish())
+    }
+
+    #[test]
+    fn an_order_without_a_meter_gives_the_bytes_of_before_there_were_meters() {
+        // As the last release without meters wrote them.
+        let before = "010403ac0280b083c5986804882701b830\
+            d34716dff25fda03031176c7a448e9f5ad3134fb5e9002e8cebc0f1943a4bdb8";
+        assert_eq!(recorded(None), before);
+    }
+
+    #[test]
+    fn every_value_of_the_meter_counts() {
+        let sample = |wh| Sample { energy: Energy::from_wh(wh), at: Stamp::default() };
+        let metering = Metering {
+            meter: MeterName::new("M1").unwrap(),
+            start: Some(sample(1)),
+            curve: vec![sample(2)],
+            stop: Some(sample(3)),
+            pile_start: Some(Energy::from_wh(4)),
+            pile_stop: Some(Energy::from_wh(5)),
+        };
+        let mut others = vec![metering.clone(); 7];
+        others[1].meter = MeterName::new("M2").unwrap();
+        others[2].start = None;
+        others[3].curve.push(sample(2));
+        others[4].stop = Some(sample(4));
+        others[5].pile_start = None;
+        others[6].pile_stop = Some(Energy::from_wh(6));
+        let mut facts: Vec<String> = others.iter().map(|other| recorded(Some(other))).collect();
+        facts.push(recorded(None));
+        facts.sort();
+        facts.dedup();
+        assert_eq!(facts.len(), 8);
     }
 
     proptest! {

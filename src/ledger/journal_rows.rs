@@ -75,7 +75,8 @@ fn detail(kind: FactKind, mut fact: FactReader<'_>) -> Result<String, LedgerErro
         FactKind::Interrupted
         | FactKind::TransactionAssigned
         | FactKind::Requeued
-        | FactKind::UplinkRetired => fact.text()?.to_owned(),
+        | FactKind::UplinkRetired
+        | FactKind::MeteringDropped => fact.text()?.to_owned(),
         FactKind::Confirmed => {
             let uplink = fact.text()?;
             format!("{uplink}, attempts: {}", fact.number()?)
@@ -87,6 +88,11 @@ fn detail(kind: FactKind, mut fact: FactReader<'_>) -> Result<String, LedgerErro
         FactKind::ClockLearned => {
             let boot = fact.number()?;
             format!("run {boot} began at unix ms {}", fact.signed()?)
+        }
+        FactKind::MeterReplaced | FactKind::MeterBegun => {
+            let meter = fact.text()?;
+            let energy = fact.option(FactReader::number)?.map(Energy::from_wh);
+            energy.map_or_else(|| meter.to_owned(), |energy| format!("{meter}, {energy}"))
         }
         FactKind::ClockStepped => format!("{} ms", fact.signed()?),
         FactKind::Opened

@@ -8,6 +8,7 @@ use super::{
     caches::Caches,
     columns::{self, VERDICTS},
     error::LedgerError,
+    metering,
     rows::{self, Calendar},
 };
 use crate::{
@@ -47,6 +48,7 @@ pub(super) fn image(
         sequences: sequences(conn)?,
         remotes,
         remote_transactions,
+        meters: metering::kept(conn, &caches.calendar)?,
         passes: passes(conn)?,
     })
 }

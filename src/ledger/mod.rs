@@ -13,8 +13,8 @@
 //!
 //! # Where to read
 //!
-//! `schema.sql` the tables · `apply*.rs` entries into rows · `rows.rs` rows into orders · `keys.rs`
-//! how an order is found · `fact.rs`, `journal.rs` the chain · `dates.rs` runs without a clock ·
+//! `schema.sql` the tables · `apply*.rs` entries into rows · `rows.rs` rows into orders ·
+//! `metering.rs` what meters say · `keys.rs` how an order is found · `fact.rs`, `journal.rs` the chain · `dates.rs` runs without a clock ·
 //! `open.rs`, `schema.rs`, `salvage.rs` start · `ballast.rs` a full disk.
 
 use std::{
@@ -39,6 +39,7 @@ mod journal_rows;
 mod keys;
 mod load;
 mod lookup;
+mod metering;
 mod note;
 mod open;
 mod prune;

@@ -111,8 +111,17 @@ fn remove_order(conn: &Connection, seq: OrderSeq) -> Result<(), LedgerError> {
     let sql = "DELETE FROM keys WHERE (pile, record, started) IN
         (SELECT pile, record, started FROM orders WHERE seq = ?1) AND seq = ?1";
     conn.prepare_cached(sql)?.execute([seq])?;
-    for table in ["orders", "endings", "transactions", "live", "deliveries", "payloads", "versions"]
-    {
+    for table in [
+        "orders",
+        "endings",
+        "transactions",
+        "live",
+        "deliveries",
+        "payloads",
+        "versions",
+        "metering",
+        "samples",
+    ] {
         conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?1"))?.execute([seq])?;
     }
     let sql = "INSERT INTO meta VALUES ('pruned_to', ?1)

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Params, Row};
 use super::{
     columns::{self, DELIVERIES, QUALITIES, STATES},
     error::LedgerError,
+    metering,
 };
 use crate::domain::{
     dating::Epoch,
@@ -15,6 +16,7 @@ use crate::domain::{
         TransactionId,
     },
     order::{Delivery, Ending, Order, OrderState, Progress},
+    reading::Metering,
     time::{BootId, Stamp},
 };
 
@@ -64,6 +66,8 @@ pub(super) fn date(order: &mut Order, calendar: &Calendar) {
     boots.extend(order.ending.as_ref().map(|ending| ending.recorded.boot));
     let confirmed = order.deliveries.iter().filter_map(|delivery| delivery.confirmed);
     boots.extend(confirmed.map(|stamp| stamp.boot));
+    let samples = order.metering.iter().flat_map(Metering::samples);
+    boots.extend(samples.map(|sample| sample.at.boot));
     boots.sort_unstable();
     boots.dedup();
     for boot in boots {
@@ -86,6 +90,7 @@ pub(super) fn for_each(
     while let Some(row) = rows.next()? {
         let mut order = order(row)?;
         order.deliveries = deliveries(conn, order.seq)?;
+        order.metering = metering::of(conn, order.seq)?;
         date(&mut order, calendar);
         give(order)?;
     }

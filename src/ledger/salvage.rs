@@ -18,7 +18,7 @@ use super::{
     columns::{STATES, place},
     error::LedgerError,
     fact::FactKind,
-    journal, keys, load,
+    journal, keys, load, metering,
     note::Note,
     open, rows, schema,
 };
@@ -160,6 +160,7 @@ fn take_over(
         "remotes",
         "passes",
         "versions",
+        "meters",
     ] {
         copy(old, table, new, table)?;
     }
@@ -282,6 +283,8 @@ fn read(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Order
 
 fn whole(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Order> {
     let mut order = rows::raw_without_deliveries(old, seq).ok()??;
+    // What is billed stands in the ending; an order that runs is billed by the pile's values then.
+    order.metering = metering::of(old, seq).unwrap_or(None);
     if order.ending.is_some() {
         // Sent twice under the same id is better than never.
         let place = Place(seq.0);

@@ -8,7 +8,8 @@ use super::error::LedgerError;
 
 /// Steps from schema 0, an empty file, forward; the number of a schema is the number of steps
 /// that led to it. Steps are never changed, only added.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("passes.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("passes.sql"), include_str!("meters.sql")];
 
 /// Oldest schema whose tables are, column by column, those of the last one; later steps up to now
 /// only add tables. Rows of a damaged file can be taken over as they are from here on.

@@ -130,7 +130,7 @@ impl Verdict {
             return Ok(Some("the ending of its order is missing"));
         };
         let mut fact = Fact::new(FactKind::Recorded, ending.recorded);
-        fact.ending(&ending, undisputed(order.flags));
+        fact.ending(&ending, undisputed(order.flags), order.metering.as_ref());
         Ok((fact.finish() != link.fact).then_some("its order ended otherwise"))
     }
 

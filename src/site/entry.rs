@@ -4,8 +4,10 @@ use bytes::Bytes;
 
 use crate::domain::{
     card::Verdict,
-    id::{CardNo, OrderSeq, Sequence, TransactionId, UplinkName},
+    id::{CardNo, MeterName, OrderSeq, Sequence, TransactionId, UplinkName},
     order::{Ending, Order, Progress},
+    quantity::Energy,
+    reading::{Reading, Sample},
     time::{BootId, Stamp},
     wire::Original,
 };
@@ -173,6 +175,49 @@ pub enum Entry {
         /// The message's sequence id.
         sequence: Sequence,
     },
+    /// The last reading of a meter that was believed, so that it cannot fall across a restart;
+    /// thinned out to spare the flash.
+    MeterKept {
+        /// The meter.
+        meter: MeterName,
+        /// What it said.
+        reading: Reading,
+    },
+    /// An operator says that a meter was replaced: what it said before is forgotten. Journalled.
+    MeterReplaced {
+        /// The meter.
+        meter: MeterName,
+        /// Its import register at the end, if it was ever read.
+        old: Option<Energy>,
+        /// When.
+        at: Stamp,
+    },
+    /// The first reading of a meter after it was replaced. Journalled.
+    MeterBegun {
+        /// The meter.
+        meter: MeterName,
+        /// What it said.
+        reading: Reading,
+    },
+    /// A reading of the meter within a running order.
+    SampleKept {
+        /// The order.
+        seq: OrderSeq,
+        /// Which.
+        part: SamplePart,
+        /// What the meter said.
+        sample: Sample,
+    },
+    /// The meter is not used for a running order any more: the pile's values will be billed.
+    /// Journalled.
+    MeteringDropped {
+        /// The order.
+        seq: OrderSeq,
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Stamp,
+    },
     /// The uplink is owed nothing more. Journalled.
     UplinkRetired {
         /// The uplink.
@@ -180,6 +225,17 @@ pub enum Entry {
         /// When.
         at: Stamp,
     },
+}
+
+/// Where a reading stands in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SamplePart {
+    /// At the start.
+    Start,
+    /// The next one in between.
+    Curve,
+    /// At the end.
+    Stop,
 }
 
 /// Why another version of a recorded order is kept.

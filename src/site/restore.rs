@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entry::OpenRemote;
 use crate::domain::{
     card::Verdict,
-    id::{CardNo, OrderSeq, Place, Sequence, UplinkName},
+    id::{CardNo, MeterName, OrderSeq, Place, Sequence, UplinkName},
     order::Order,
-    time::BootId,
+    reading::Reading,
+    time::{BootId, Stamp},
     wire::Original,
 };
 
@@ -40,8 +41,19 @@ pub struct Image {
     pub remotes: Vec<OpenRemote>,
     /// Ids of the last remote starts, answered or not, newest last; bounded by the ledger.
     pub remote_transactions: Vec<crate::domain::id::TransactionId>,
+    /// What is known of meters.
+    pub meters: BTreeMap<MeterName, KeptMeter>,
     /// Messages of uplinks that were passed to a pile and not answered; by uplink and sequence id.
     pub passes: Vec<(UplinkName, Sequence)>,
+}
+
+/// What is known of a meter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeptMeter {
+    /// The last reading that was kept; `None`: it was replaced, and has not been read since.
+    pub last: Option<Reading>,
+    /// When it was last said to be replaced.
+    pub replaced: Option<Stamp>,
 }
 
 /// What an uplink is owed.

@@ -7,6 +7,7 @@ use sitepilot::{
         event::Named,
         order::{Ending, Flags, Order},
         passing::Passed,
+        quantity::Energy,
         reply::{PileCall, PileReply, ToPile, UplinkMessage, UplinkReply},
     },
     protocol::charger::wire::v1_10::MessageId,
@@ -56,8 +57,27 @@ pub fn entry(entry: &Entry) -> String {
         Entry::RemoteClosed { sequence, .. } => format!("remote start {} closed", sequence.0),
         Entry::PassOpened { sequence, .. } => format!("message {} opened", sequence.0),
         Entry::PassClosed { sequence, .. } => format!("message {} closed", sequence.0),
+        Entry::MeterKept { meter, reading } => {
+            format!("meter {meter} kept at {}", register(reading.energy_import))
+        }
+        Entry::MeterReplaced { meter, old, .. } => {
+            format!("meter {meter} replaced, ended with {}", register(*old))
+        }
+        Entry::MeterBegun { meter, reading } => {
+            format!("meter {meter} begun with {}", register(reading.energy_import))
+        }
+        Entry::SampleKept { seq, part, sample } => {
+            format!("{part:?} sample kept #{} {} Wh", seq.0, sample.energy.wh())
+        }
+        Entry::MeteringDropped { seq, reason, .. } => {
+            format!("metering dropped #{}: {reason}", seq.0)
+        }
         Entry::UplinkRetired { uplink, .. } => format!("uplink {uplink} retired"),
     }
+}
+
+fn register(energy: Option<Energy>) -> String {
+    energy.map_or("no energy".to_owned(), |energy| format!("{} Wh", energy.wh()))
 }
 
 fn order_line(order: &Order) -> String {
