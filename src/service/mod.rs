@@ -10,6 +10,7 @@ pub mod heart;
 pub mod logging;
 pub mod outside;
 pub mod piles;
+pub mod profiles;
 pub mod reader;
 pub mod roster;
 pub mod source;

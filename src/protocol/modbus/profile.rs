@@ -19,7 +19,8 @@ pub struct Profile {
     pub manufacturer: String,
     /// Which meter.
     pub model: String,
-    /// Whether somebody compared a meter's values with its display.
+    /// Whether two independent sources, or a comparison with the display of a meter, stand behind
+    /// its energy, power, voltages and currents.
     pub verified: bool,
     /// Who says so.
     pub source: String,

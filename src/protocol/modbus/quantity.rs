@@ -28,6 +28,12 @@ impl Phase {
     }
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "l{}", self.index() + 1)
+    }
+}
+
 /// How a power factor says that the current leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FactorForm {
@@ -119,7 +125,7 @@ impl Quantity {
 }
 
 impl fmt::Display for Quantity {
-    /// As profiles name it; the phase behind a dot.
+    /// As profiles name it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnergyImport => write!(f, "energy_import"),
@@ -127,10 +133,10 @@ impl fmt::Display for Quantity {
             Self::Power => write!(f, "power"),
             Self::PowerImport => write!(f, "power_import"),
             Self::PowerExport => write!(f, "power_export"),
-            Self::PhasePower(phase) => write!(f, "power.{phase:?}"),
+            Self::PhasePower(phase) => write!(f, "power_{phase}"),
             Self::Reactive => write!(f, "reactive"),
-            Self::Voltage(phase) => write!(f, "voltage.{phase:?}"),
-            Self::Current(phase) => write!(f, "current.{phase:?}"),
+            Self::Voltage(phase) => write!(f, "voltage_{phase}"),
+            Self::Current(phase) => write!(f, "current_{phase}"),
             Self::Frequency => write!(f, "frequency"),
             Self::PowerFactor(_) => write!(f, "power_factor"),
         }

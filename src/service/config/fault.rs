@@ -45,18 +45,23 @@ pub struct ConfigError(pub Vec<Fault>);
 
 /// Collects faults while a file is read, so that all of them are told at once.
 #[derive(Debug)]
-pub(super) struct Faults<'a> {
+pub(in crate::service) struct Faults<'a> {
     file: &'a Path,
     text: &'a str,
     list: Vec<Fault>,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
+    pub(in crate::service) const fn new(file: &'a Path, text: &'a str) -> Self {
         Self { file, text, list: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, at: &Place, text: impl Into<String>, hint: impl Into<String>) {
+    pub(in crate::service) fn add(
+        &mut self,
+        at: &Place,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let hint: String = hint.into();
         self.list.push(Fault {
             file: self.file.to_owned(),
@@ -67,7 +72,7 @@ impl<'a> Faults<'a> {
         });
     }
 
-    pub(super) fn add_syntax(&mut self, error: &toml::de::Error) {
+    pub(in crate::service) fn add_syntax(&mut self, error: &toml::de::Error) {
         let span = error.span();
         let key = span.as_ref().map(|span| self.key_at(span)).unwrap_or_default();
         let message = error.message().trim_end();
@@ -93,7 +98,7 @@ impl<'a> Faults<'a> {
     }
 
     /// The faults in the order of their lines.
-    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
+    pub(in crate::service) fn finish(mut self) -> Result<(), ConfigError> {
         self.list.sort_by_key(|fault| fault.line);
         if self.list.is_empty() { Ok(()) } else { Err(ConfigError(self.list)) }
     }
@@ -101,7 +106,7 @@ impl<'a> Faults<'a> {
 
 /// Where in the file something stands.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
-    pub(super) key: String,
-    pub(super) span: Option<Range<usize>>,
+pub(in crate::service) struct Place {
+    pub(in crate::service) key: String,
+    pub(in crate::service) span: Option<Range<usize>>,
 }

@@ -8,12 +8,12 @@ use std::{
 
 use toml::de::DeTable;
 
-mod fault;
+pub(in crate::service) mod fault;
 mod later;
 mod observer;
 mod paths;
 mod pile;
-mod reader;
+pub(in crate::service) mod reader;
 mod registration;
 mod secret;
 mod table;

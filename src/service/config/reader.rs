@@ -8,36 +8,37 @@ use toml::{
 };
 
 use super::fault::{Faults, Place};
+use crate::protocol::modbus::Decimal;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
+pub(in crate::service) struct At<T> {
+    pub(in crate::service) value: T,
+    pub(in crate::service) place: Place,
 }
 
 impl<T> At<T> {
-    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
+    pub(in crate::service) fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
         At { value: f(self.value), place: self.place }
     }
 }
 
 /// A table that is being read; every key must be asked for before [`Section::finish`].
 #[derive(Debug)]
-pub(super) struct Section<'t> {
+pub(in crate::service) struct Section<'t> {
     place: Place,
     table: &'t DeTable<'t>,
     known: BTreeSet<&'static str>,
 }
 
 impl<'t> Section<'t> {
-    pub(super) const fn root(table: &'t DeTable<'t>) -> Self {
+    pub(in crate::service) const fn root(table: &'t DeTable<'t>) -> Self {
         let place = Place { key: String::new(), span: None };
         Self { place, table, known: BTreeSet::new() }
     }
 
     /// Where the table begins.
-    pub(super) const fn place(&self) -> &Place {
+    pub(in crate::service) const fn place(&self) -> &Place {
         &self.place
     }
 
@@ -53,12 +54,12 @@ impl<'t> Section<'t> {
     }
 
     /// Whether the key is there; it still has to be read.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(in crate::service) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// A key that must be there; says so if it is not.
-    pub(super) fn required<T>(
+    pub(in crate::service) fn required<T>(
         &self,
         key: &str,
         value: Option<At<T>>,
@@ -73,7 +74,7 @@ impl<'t> Section<'t> {
         value
     }
 
-    pub(super) fn text(
+    pub(in crate::service) fn text(
         &mut self,
         key: &'static str,
         faults: &mut Faults<'_>,
@@ -89,7 +90,11 @@ impl<'t> Section<'t> {
         }
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<At<bool>> {
+    pub(in crate::service) fn flag(
+        &mut self,
+        key: &'static str,
+        faults: &mut Faults<'_>,
+    ) -> Option<At<bool>> {
         let at = self.take(key)?;
         match at.value.as_bool() {
             Some(flag) => Some(at.map(|_| flag)),
@@ -98,7 +103,7 @@ impl<'t> Section<'t> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(
+    pub(in crate::service) fn number(
         &mut self,
         key: &'static str,
         range: RangeInclusive<u64>,
@@ -109,7 +114,7 @@ impl<'t> Section<'t> {
     }
 
     /// A whole number within `range`, or `default`.
-    pub(super) fn number_or(
+    pub(in crate::service) fn number_or(
         &mut self,
         key: &'static str,
         range: RangeInclusive<u64>,
@@ -120,7 +125,7 @@ impl<'t> Section<'t> {
     }
 
     /// A list of whole numbers within `range`.
-    pub(super) fn numbers(
+    pub(in crate::service) fn numbers(
         &mut self,
         key: &'static str,
         range: &RangeInclusive<u64>,
@@ -137,7 +142,7 @@ impl<'t> Section<'t> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(
+    pub(in crate::service) fn texts(
         &mut self,
         key: &'static str,
         faults: &mut Faults<'_>,
@@ -152,13 +157,57 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// A text that is one of these words, and what it stands for.
+    pub(in crate::service) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        faults: &mut Faults<'_>,
+    ) -> Option<At<T>> {
+        let at = self.text(key, faults)?;
+        if let Some((_, found)) = words.iter().find(|(word, _)| *word == at.value) {
+            return Some(at.map(|_| *found));
+        }
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+        let text = format!("is none of the words known here: {}", at.value);
+        faults.add(&at.place, text, format!("one of {}", known.join(", ")));
+        None
+    }
+
+    /// An exact decimal number, as it is written: `0.001`, `10`, or in quotes.
+    pub(in crate::service) fn decimal(
+        &mut self,
+        key: &'static str,
+        faults: &mut Faults<'_>,
+    ) -> Option<At<Decimal>> {
+        let at = self.take(key)?;
+        let text = match at.value {
+            DeValue::String(text) => text.as_ref(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => return wrong_type(&at, "a decimal number such as 0.001", faults),
+        };
+        match text.parse() {
+            Ok(number) => Some(at.map(|_| number)),
+            Err(error) => {
+                faults.add(&at.place, format!("is {error}: {text}"), "");
+                None
+            }
+        }
+    }
+
+    /// Whether the key holds a list; it still has to be read.
+    pub(in crate::service) fn is_list(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().as_array().is_some())
+    }
+
     /// A key of any type, which is not looked at.
-    pub(super) fn any(&mut self, key: &'static str) {
+    pub(in crate::service) fn any(&mut self, key: &'static str) {
         self.known.insert(key);
     }
 
     /// A table inside this one.
-    pub(super) fn section(
+    pub(in crate::service) fn section(
         &mut self,
         key: &'static str,
         faults: &mut Faults<'_>,
@@ -171,7 +220,7 @@ impl<'t> Section<'t> {
     }
 
     /// Tables of one kind: `[[key]]`.
-    pub(super) fn sections(
+    pub(in crate::service) fn sections(
         &mut self,
         key: &'static str,
         faults: &mut Faults<'_>,
@@ -200,7 +249,7 @@ impl<'t> Section<'t> {
     }
 
     /// Tells of every key nobody asked for.
-    pub(super) fn finish(self, faults: &mut Faults<'_>) {
+    pub(in crate::service) fn finish(self, faults: &mut Faults<'_>) {
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if self.known.contains(name) {
@@ -258,7 +307,7 @@ fn wrong_type<T>(at: &At<&DeValue<'_>>, wanted: &str, faults: &mut Faults<'_>) -
 }
 
 /// Edit distance, for hints; keys are short.
-fn distance(a: &str, b: &str) -> usize {
+pub(in crate::service) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {
