@@ -4,7 +4,10 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
     path::Path,
 };
 
@@ -63,6 +66,58 @@ pub fn replace_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
+/// Level of a serial port's RTS line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RtsLevel {
+    /// Asserted.
+    High,
+    /// Not asserted.
+    Low,
+}
+
+/// `struct serial_rs485` of `linux/serial.h`; `libc` has the call's number but not this.
+#[repr(C)]
+#[derive(Default)]
+struct SerialRs485 {
+    flags: u32,
+    delay_before_ms: u32,
+    delay_after_ms: u32,
+    rest: [u32; 5],
+}
+
+const RS485_ENABLED: u32 = 1;
+const RS485_RTS_ON_SEND: u32 = 1 << 1;
+const RS485_RTS_AFTER_SEND: u32 = 1 << 2;
+
+/// Lets the driver of a serial port switch an RS-485 transceiver by RTS: to this level while it
+/// sends, to the other one while it listens.
+///
+/// # Errors
+///
+/// `Unsupported` when the driver cannot do it, else what the system says.
+#[allow(unsafe_code)]
+pub fn switch_direction(port: &impl AsRawFd, while_sending: RtsLevel) -> io::Result<()> {
+    let level = match while_sending {
+        RtsLevel::High => RS485_RTS_ON_SEND,
+        RtsLevel::Low => RS485_RTS_AFTER_SEND,
+    };
+    let mut wanted = SerialRs485 { flags: RS485_ENABLED | level, ..SerialRs485::default() };
+    // SAFETY: the descriptor is open as long as `port` is borrowed, and the call reads and writes
+    // the 32 bytes of the structure, which outlives it.
+    let done = unsafe { libc::ioctl(port.as_raw_fd(), libc::TIOCSRS485, &raw mut wanted) };
+    if done == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    // Both are used by drivers that know nothing of it.
+    Err(match error.raw_os_error() {
+        Some(libc::ENOTTY | libc::EINVAL) => {
+            io::Error::new(io::ErrorKind::Unsupported, "its driver knows nothing of it")
+        }
+        _ => error,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -79,5 +134,14 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "three");
         assert_eq!(fs::read_to_string(dir.path().join("facts.toml.old")).unwrap(), "two");
         assert!(!dir.path().join("facts.toml.new").exists());
+    }
+
+    #[test]
+    fn a_terminal_without_a_driver_for_it_switches_no_direction() {
+        use rustix::pty::{OpenptFlags, openpt};
+        assert_eq!(size_of::<SerialRs485>(), 32);
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let error = switch_direction(&terminal, RtsLevel::High).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
     }
 }

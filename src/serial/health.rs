@@ -2,7 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::{id::MeterName, time::Mono};
+use super::{settings::MeterSettings, wire::Exchanged};
+use crate::{
+    domain::{id::MeterName, time::Mono},
+    metering::BusHealth,
+};
 
 /// What a bus has told last of itself; shared with those who show it.
 #[derive(Debug, Default)]
@@ -15,9 +19,29 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells.
-    pub fn change(&self, change: impl FnOnce(&mut BusStatus)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut BusStatus)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Nothing is counted yet.
+    pub(super) fn begin(&self, meters: &[MeterSettings]) {
+        let traffic = |settings: &MeterSettings| Traffic {
+            meter: settings.name.clone(),
+            address: settings.address,
+            bytes_out: 0,
+            bytes_in: 0,
+        };
+        self.change(|status| status.traffic = meters.iter().map(traffic).collect());
+    }
+
+    /// Counts an exchange with a meter.
+    pub(super) fn count(&self, meter: &MeterName, exchanged: &Exchanged) {
+        self.change(|status| {
+            for traffic in status.traffic.iter_mut().filter(|traffic| traffic.meter == *meter) {
+                traffic.bytes_out += bytes(exchanged.bytes_out);
+                traffic.bytes_in += bytes(exchanged.heard.len());
+            }
+        });
     }
 }
 
@@ -28,8 +52,10 @@ pub struct BusStatus {
     pub port: PortState,
     /// How often the port was opened.
     pub opened: u64,
-    /// What was counted of each meter's exchanges, in the order of the settings.
-    pub meters: Vec<MeterStatus>,
+    /// What the schedule says of itself and its slaves, as of the last reading.
+    pub bus: BusHealth,
+    /// What passed between it and each meter, in the order of the settings.
+    pub traffic: Vec<Traffic>,
 }
 
 /// Whether the port is there.
@@ -54,34 +80,19 @@ pub enum PortState {
     },
 }
 
-/// The exchanges with one meter.
+/// What passed between the bus and one meter since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeterStatus {
+pub struct Traffic {
     /// The meter.
     pub meter: MeterName,
     /// Its address.
     pub address: u8,
-    /// What was counted.
-    pub exchanges: Exchanges,
-}
-
-/// What was counted of the exchanges with a meter since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Exchanges {
-    /// Requests sent.
-    pub asked: u64,
-    /// Answers believed.
-    pub answered: u64,
-    /// Nothing came in time.
-    pub no_answer: u64,
-    /// Something came that is no whole answer.
-    pub damaged: u64,
-    /// An answer to another request came.
-    pub stray: u64,
-    /// Refused with an exception.
-    pub refused: u64,
-    /// Bytes sent.
+    /// Bytes of requests.
     pub bytes_out: u64,
     /// Bytes that came while its answer was awaited, echoes included.
     pub bytes_in: u64,
+}
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -10,7 +10,7 @@ use crate::{
         reading::{ReadFault, Values},
         time::Mono,
     },
-    metering::time::Micros,
+    metering::{Line, Micros},
     protocol::modbus::{Parity, Profile, Readout},
 };
 
@@ -37,6 +37,16 @@ pub enum Port {
         /// What is spoken there.
         framing: Framing,
     },
+}
+
+impl Port {
+    /// How long things take on it.
+    pub(super) fn line(&self, turnaround_ms: u32, timeout_ms: u32) -> Line {
+        match self {
+            Self::Serial { baud, .. } => Line::serial(*baud, turnaround_ms, timeout_ms),
+            Self::Tcp { .. } => Line::tcp(turnaround_ms, timeout_ms),
+        }
+    }
 }
 
 impl fmt::Display for Port {
