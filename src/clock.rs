@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     domain::time::{ClockQuality, EARLIEST_S, Mono, Now, Wall},
+    metering::time::Micros,
     sys,
 };
 
@@ -154,6 +155,14 @@ impl Clock {
     #[must_use]
     pub fn mono(&self) -> Mono {
         Mono(u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The same in the two units of a bus.
+    #[must_use]
+    pub fn fine(&self) -> (Mono, Micros) {
+        let since = self.begin.elapsed();
+        let count = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+        (Mono(count(since.as_millis())), Micros(count(since.as_micros())))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the clock is where time comes from")]

@@ -8,6 +8,7 @@ mod expiry;
 pub mod gate;
 pub mod heart;
 pub mod logging;
+pub mod meters;
 pub mod outside;
 pub mod piles;
 pub mod profiles;

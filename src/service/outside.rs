@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
-use super::{gate::Lines, roster::Roster};
+use super::{gate::Lines, meters::Buses, roster::Roster};
 use crate::{
     broker::{Doors, Outgoing, SendError, To},
     clock::Clock,
@@ -72,6 +72,8 @@ pub struct World {
     pub doors: Doors,
     /// The uplinks.
     pub uplinks: BTreeMap<UplinkName, Outbox>,
+    /// The meters.
+    pub buses: Arc<Buses>,
     /// The reader of history.
     pub history: flume::Sender<Query>,
     /// Operators.
@@ -101,8 +103,7 @@ impl Outside for World {
                     error!("the reader of history takes no more questions");
                 }
             }
-            // The buses are not wired yet.
-            Command::ReadMeter { .. } => {}
+            Command::ReadMeter { meter } => self.buses.read_now(&meter),
             Command::Time { unix_s } => self.clock.learn(unix_s),
             Command::Operator { ticket, outcome } => self.tickets.answer(ticket, outcome),
         }

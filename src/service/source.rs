@@ -15,6 +15,7 @@ use super::{
     enrolment::{Reception, Task},
     gate::GateCounters,
     heart::Pulse,
+    meters::Buses,
     outside::Tickets,
     reader::{Page, dossier, verified},
     roster::{Member, Origin, Roster, Use},
@@ -25,14 +26,14 @@ use crate::{
     clock::Clock,
     domain::{
         event::OperatorRequest,
-        id::{OrderId, PileCode, UplinkName},
+        id::{BusName, MeterName, OrderId, PileCode, UplinkName},
         order::Order,
     },
     ledger::{self, Filter, LedgerError},
     site::{Input, snapshot::Snapshot},
     status::{
-        Answer, Dossier, Facts, Health, LedgerFacts, OrdersQuery, PileFacts, Source, Trouble,
-        UplinkFacts, Verified,
+        Answer, Dossier, Facts, Health, LedgerFacts, OrdersQuery, PileFacts, ReadingView, Source,
+        Trouble, UplinkFacts, Verified,
     },
     uplink::Counters,
 };
@@ -47,6 +48,8 @@ pub struct Desk {
     pub reception: Arc<Reception>,
     /// Counters of the uplinks.
     pub uplinks: BTreeMap<UplinkName, Arc<Counters>>,
+    /// The buses of meters.
+    pub buses: Arc<Buses>,
     /// The heart.
     pub pulse: Arc<Pulse>,
     /// The time.
@@ -189,6 +192,8 @@ impl Source for Desk {
                 .iter()
                 .map(|(code, pile)| (*code, pile_facts(pile)))
                 .collect(),
+            meters: self.buses.meter_facts(),
+            buses: self.buses.bus_facts(self.clock.fine()),
             counters: self.counters(),
             certificate_ends_s: self.doors.certificate_ends_s(),
         }
@@ -243,6 +248,40 @@ impl Source for Desk {
         })
     }
 
+    fn read_meter(&self, meter: MeterName) -> Answer<ReadingView> {
+        let profile = self.buses.profile(&meter);
+        let shown = self.buses.show(&meter);
+        Box::pin(async move {
+            let profile = profile.ok_or_else(|| missing("meter", &meter))?;
+            let shown = shown.ok_or_else(|| Trouble::Unavailable(BUSY.to_owned()))?.await;
+            let shown = shown.map_err(|_| Trouble::Unavailable(BUSY.to_owned()))?;
+            Ok(ReadingView::of(&meter, &profile, &shown.readout, &shown.values))
+        })
+    }
+
+    fn lend(&self, bus: BusName, for_ms: u32) -> Answer<String> {
+        let is_there = self.buses.has(&bus);
+        let closed = self.buses.lend(&bus, for_ms);
+        Box::pin(async move {
+            if !is_there {
+                return Err(missing("bus", &bus));
+            }
+            let busy = || Trouble::Unavailable(BUSY.to_owned());
+            closed.ok_or_else(busy)?.await.map_err(|_| busy())?;
+            Ok("lent".to_owned())
+        })
+    }
+
+    fn take_back(&self, bus: BusName) -> Answer<String> {
+        let is_told = self.buses.take_back(&bus);
+        let answer = match (self.buses.has(&bus), is_told) {
+            (false, _) => Err(missing("bus", &bus)),
+            (true, false) => Err(Trouble::Unavailable(BUSY.to_owned())),
+            (true, true) => Ok("taken back".to_owned()),
+        };
+        Box::pin(async { answer })
+    }
+
     fn import(&self, file: PathBuf) -> Answer<u64> {
         let asking = self.ask();
         let importing = self.importing.clone();
@@ -251,6 +290,13 @@ impl Source for Desk {
             asking.import(&file).await
         })
     }
+}
+
+/// Said of a bus whose thread takes no more orders.
+const BUSY: &str = "the bus has too much to do";
+
+fn missing(what: &str, name: &dyn std::fmt::Display) -> Trouble {
+    Trouble::Refused(format!("there is no {what} of that name: {name}"))
 }
 
 fn page<T: Send + 'static>(

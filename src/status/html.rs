@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{source::Facts, view::clock_name};
-use crate::site::snapshot::Snapshot;
+use crate::{
+    domain::reading::{Measures, Quality},
+    site::snapshot::Snapshot,
+};
 
 const STYLE: &str = "body{font:15px/1.4 sans-serif;margin:2em;color:#222}\
     table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:left;\
@@ -49,7 +52,38 @@ pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
         let _ = write!(page, "<tr><td>{}<td>{state}<td>{connectors}", pile.code);
     }
     page.push_str("</table>");
+    meter_table(&mut page, snapshot);
     page
+}
+
+fn meter_table(page: &mut String, snapshot: &Snapshot) {
+    if snapshot.meters.is_empty() {
+        return;
+    }
+    page.push_str("<table><tr><th>meter<th>measures<th>quality<th>power<th>import<th>age");
+    for meter in &snapshot.meters {
+        let measures = match meter.measures {
+            Measures::Site => "site".to_owned(),
+            Measures::Connector(connector) => format!("connector {connector}"),
+        };
+        let (name, fault) = (meter.name.as_str(), escape(&meter.fault));
+        let quality = match meter.quality {
+            Quality::Good => "good".to_owned(),
+            bad => format!("<span class=bad>{} {fault}</span>", bad.name()),
+        };
+        let unit = |value: Option<String>, unit| match value {
+            Some(value) => format!("{value} {unit}"),
+            None => "-".to_owned(),
+        };
+        let power = unit(meter.values.power_w.map(|w| w.to_string()), "W");
+        let import = unit(meter.values.energy_import.map(|e| e.wh().to_string()), "Wh");
+        let age = unit(meter.age_ms.map(|ms| (ms / 1000).to_string()), "s");
+        let _ = write!(
+            page,
+            "<tr><td>{name}<td>{measures}<td>{quality}<td>{power}<td>{import}<td>{age}"
+        );
+    }
+    page.push_str("</table>");
 }
 
 fn escape(text: &str) -> String {

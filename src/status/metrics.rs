@@ -1,6 +1,6 @@
 //! Metrics for Prometheus, made from the snapshot at each scrape.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::{
     encoding::text::encode,
@@ -14,8 +14,10 @@ use super::{
 };
 use crate::{domain::time::ClockQuality, site::snapshot::Snapshot};
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 type Gauges = Family<Labels, Gauge<u64, AtomicU64>>;
+type Levels = Family<Labels, Gauge<i64, AtomicI64>>;
+type Measured = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
 /// The text of a scrape.
@@ -26,6 +28,8 @@ pub(super) fn text(source: &dyn Source) -> String {
     page.site(&snapshot, &facts);
     page.uplinks(&snapshot, &facts);
     page.piles(&snapshot);
+    page.meters(&snapshot);
+    page.buses(&facts);
     let is_healthy = source.health().is_good();
     page.gauge("healthy", "Every room makes progress", u64::from(is_healthy));
     let mut text = String::new();
@@ -34,11 +38,44 @@ pub(super) fn text(source: &dyn Source) -> String {
     text
 }
 
-struct Page<'r>(&'r mut Registry);
+pub(super) struct Page<'r>(&'r mut Registry);
 
 impl Page<'_> {
-    fn gauges(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+    pub(super) fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels, u64)>,
+    ) {
         let family = Gauges::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).set(value);
+        }
+        self.0.register(name, help, family);
+    }
+
+    /// What may be below nought.
+    pub(super) fn levels(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels, i64)>,
+    ) {
+        let family = Levels::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).set(value);
+        }
+        self.0.register(name, help, family);
+    }
+
+    /// What is told in units that have parts.
+    pub(super) fn measured(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels, f64)>,
+    ) {
+        let family = Measured::default();
         for (labels, value) in values {
             family.get_or_create(&labels).set(value);
         }
@@ -49,7 +86,7 @@ impl Page<'_> {
         self.gauges(name, help, [(Vec::new(), value)]);
     }
 
-    fn counters(
+    pub(super) fn counters(
         &mut self,
         name: &str,
         help: &str,

@@ -6,7 +6,9 @@
 mod dossier;
 mod html;
 mod limited;
+mod meters;
 mod metrics;
+mod metrics_meters;
 mod routes;
 mod source;
 pub mod view;
@@ -15,8 +17,9 @@ pub mod view;
 mod tests;
 
 pub use dossier::{Dossier, DossierView, Noted, OtherVersion};
+pub use meters::{ReadingView, ValuesView};
 pub use routes::{Access, Pages, router, serve};
 pub use source::{
-    Answer, Facts, Health, LedgerFacts, OrdersQuery, PileFacts, Source, Trouble, UplinkFacts,
-    Verified,
+    Answer, BusFacts, Facts, Health, LedgerFacts, MeterFacts, OrdersQuery, PileFacts, SlaveFacts,
+    Source, Trouble, UplinkFacts, Verified,
 };

@@ -16,13 +16,14 @@ use super::{
     dossier::DossierView,
     html,
     limited::Limited,
+    meters::{MeterView, ReadingView, meters},
     metrics,
     source::{Answer, OrdersQuery, Source, Trouble, Verified},
     view::{OrderView, StatusView, piles},
 };
 use crate::domain::{
     event::OperatorRequest,
-    id::{OrderId, OrderSeq, PileCode, UplinkName},
+    id::{BusName, MeterName, OrderId, OrderSeq, PileCode, UplinkName},
     order::OrderState,
 };
 
@@ -60,6 +61,7 @@ pub fn router(source: Shared, access: Access) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/piles", get(all_piles))
+        .route("/api/v1/meters", get(all_meters))
         .route("/api/v1/orders", get(orders))
         .route("/api/v1/orders/{id}", get(order));
     let routes = match access {
@@ -69,7 +71,11 @@ pub fn router(source: Shared, access: Access) -> Router {
             .route("/api/v1/piles/{code}/forget", post(forget))
             .route("/api/v1/orders/import", post(import))
             .route("/api/v1/ledger/verify", get(verify))
-            .route("/api/v1/uplinks/{name}/retire", post(retire)),
+            .route("/api/v1/uplinks/{name}/retire", post(retire))
+            .route("/api/v1/meters/{name}/read", post(read_meter))
+            .route("/api/v1/meters/{name}/replaced", post(replaced))
+            .route("/api/v1/buses/{name}/lend", post(lend))
+            .route("/api/v1/buses/{name}/take-back", post(take_back)),
     };
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(source)
 }
@@ -124,6 +130,10 @@ async fn status(State(source): State<Shared>) -> Json<StatusView> {
 
 async fn all_piles(State(source): State<Shared>) -> Response {
     Json(piles(&source.snapshot(), &source.facts())).into_response()
+}
+
+async fn all_meters(State(source): State<Shared>) -> Json<Vec<MeterView>> {
+    Json(meters(&source.snapshot(), &source.facts()))
 }
 
 async fn page(State(source): State<Shared>) -> Html<String> {
@@ -209,6 +219,56 @@ async fn retire(State(source): State<Shared>, Path(name): Path<String>) -> Resul
 async fn forget(State(source): State<Shared>, Path(code): Path<String>) -> Result<Done, Problem> {
     let pile = PileCode::new(&code).map_err(|error| wrong("not a pile code", error))?;
     Ok(done("done", within(ANSWER_TIMEOUT, source.forget(pile)).await?))
+}
+
+fn meter_name(text: &str) -> Result<MeterName, Problem> {
+    MeterName::new(text).map_err(|error| wrong("not a meter", error))
+}
+
+fn bus_name(text: &str) -> Result<BusName, Problem> {
+    BusName::new(text).map_err(|error| wrong("not a bus", error))
+}
+
+async fn read_meter(
+    State(source): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Json<ReadingView>, Problem> {
+    Ok(Json(within(ANSWER_TIMEOUT, source.read_meter(meter_name(&name)?)).await?))
+}
+
+async fn replaced(State(source): State<Shared>, Path(name): Path<String>) -> Result<Done, Problem> {
+    let request = OperatorRequest::MeterReplaced { meter: meter_name(&name)? };
+    Ok(done("done", within(ANSWER_TIMEOUT, source.operate(request)).await?))
+}
+
+/// For how long a bus is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lending {
+    for_ms: u32,
+}
+
+/// A bus is lent for a minute at most, and then asked for again: no reading is missing for long
+/// because a scan has died.
+const MAX_LENDING_MS: u32 = 60_000;
+
+async fn lend(
+    State(source): State<Shared>,
+    Path(name): Path<String>,
+    Json(lending): Json<Lending>,
+) -> Result<Done, Problem> {
+    if !(1..=MAX_LENDING_MS).contains(&lending.for_ms) {
+        return Err(wrong("not a time to lend a bus for", lending.for_ms));
+    }
+    let lent = source.lend(bus_name(&name)?, lending.for_ms);
+    Ok(done("done", within(ANSWER_TIMEOUT, lent).await?))
+}
+
+async fn take_back(
+    State(source): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Done, Problem> {
+    Ok(done("done", within(ANSWER_TIMEOUT, source.take_back(bus_name(&name)?)).await?))
 }
 
 /// Another ledger to take orders from.

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::
 
 use jiff::tz::TimeZone;
 
-use super::dossier::Dossier;
+use super::{dossier::Dossier, meters::ReadingView};
 use crate::{
     domain::{
         event::OperatorRequest,
-        id::{OrderId, OrderSeq, PileCode, UplinkName},
+        id::{BusName, MeterName, OrderId, OrderSeq, PileCode, UplinkName},
         order::{Order, OrderState},
     },
     site::snapshot::Snapshot,
@@ -53,6 +53,15 @@ pub trait Source: Send + Sync + 'static {
 
     /// Lets a pile register again; what was done, for people.
     fn forget(&self, pile: PileCode) -> Answer<String>;
+
+    /// Has a meter read now, with its registers.
+    fn read_meter(&self, meter: MeterName) -> Answer<ReadingView>;
+
+    /// Has a bus's port closed for that long, so that another program may use it.
+    fn lend(&self, bus: BusName, for_ms: u32) -> Answer<String>;
+
+    /// Has a lent bus's port opened again.
+    fn take_back(&self, bus: BusName) -> Answer<String>;
 
     /// Takes over the orders of another ledger; how many.
     fn import(&self, file: PathBuf) -> Answer<u64>;
@@ -105,6 +114,10 @@ pub struct Facts {
     pub uplinks: BTreeMap<UplinkName, UplinkFacts>,
     /// The piles.
     pub piles: BTreeMap<PileCode, PileFacts>,
+    /// The meters.
+    pub meters: BTreeMap<MeterName, MeterFacts>,
+    /// The buses, by name.
+    pub buses: Vec<BusFacts>,
     /// Last second of the doors' certificate, unix; `None` without TLS.
     pub certificate_ends_s: Option<u64>,
     /// Counters of the rooms, by metric name without the prefix, with a help text each.
@@ -126,6 +139,69 @@ pub struct PileFacts {
     pub registered_s: Option<i64>,
     /// When it first used it, unix seconds.
     pub logged_in_s: Option<i64>,
+}
+
+/// A meter, as the site itself does not know it.
+#[derive(Debug, Clone)]
+pub struct MeterFacts {
+    /// The bus it is on.
+    pub bus: BusName,
+    /// Its address there.
+    pub address: u8,
+    /// The profile it is read by.
+    pub profile: String,
+}
+
+/// A bus.
+#[derive(Debug, Clone)]
+pub struct BusFacts {
+    /// Its name.
+    pub name: BusName,
+    /// Where it is reached.
+    pub port: String,
+    /// `opening`, `open`, `gone`, or `lent` while another program uses it.
+    pub state: &'static str,
+    /// Why it is not open.
+    pub reason: String,
+    /// How often the port was opened.
+    pub opened: u64,
+    /// How much of the last minute the line was in use.
+    pub load_permille: u32,
+    /// Bytes that came when nobody was asked.
+    pub noise_bytes: u64,
+    /// How often the line did not fall silent after a fault.
+    pub babbles: u64,
+    /// Its meters, in the order of the config.
+    pub slaves: Vec<SlaveFacts>,
+}
+
+/// The exchanges with a meter; counts are since the start.
+#[derive(Debug, Clone)]
+pub struct SlaveFacts {
+    /// The meter.
+    pub meter: MeterName,
+    /// Requests sent.
+    pub requests: u64,
+    /// Readings that are whole.
+    pub readings: u64,
+    /// Requests that nothing answered in time.
+    pub timeouts: u64,
+    /// Answers that were no whole frames.
+    pub damaged: u64,
+    /// Whole answers to something else.
+    pub strays: u64,
+    /// Exceptions.
+    pub refusals: u64,
+    /// From a request to the end of its answer, smoothed; `None`: it never answered.
+    pub round_trip_us: Option<u64>,
+    /// How long it is left alone yet, if it is.
+    pub backed_off_ms: Option<u64>,
+    /// How old its last whole reading is.
+    pub last_good_age_ms: Option<u64>,
+    /// Values it says that it has not.
+    pub unavailable: u32,
+    /// What went wrong last.
+    pub last_fault: Option<String>,
 }
 
 /// The ledger in figures.

@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::source::Facts;
+use super::{
+    meters::{BusView, MeterView, buses, meters},
+    source::Facts,
+};
 use crate::{
     domain::{
         id::ConnectorNo,
@@ -85,8 +88,8 @@ pub struct StatusView {
     clock: &'static str,
     uplinks: Vec<UplinkView>,
     piles: Vec<PileView>,
-    /// The site reads no meters so far; the name is part of the contract.
-    meters: [(); 0],
+    meters: Vec<MeterView>,
+    buses: Vec<BusView>,
     ledger: LedgerView,
     alarms: Vec<AlarmView>,
 }
@@ -267,7 +270,8 @@ impl StatusView {
             clock: clock_name(snapshot.now.wall.quality),
             uplinks: snapshot.uplinks.iter().map(|u| UplinkView::of(u, snapshot, facts)).collect(),
             piles: piles(snapshot, facts),
-            meters: [],
+            meters: meters(snapshot, facts),
+            buses: buses(facts),
             ledger: LedgerView {
                 orders: snapshot.orders,
                 unsettled: snapshot.unsettled,

@@ -15,6 +15,7 @@ pub mod readout;
 pub mod register;
 #[cfg(test)]
 mod tests;
+mod told;
 mod values;
 
 pub use decimal::Decimal;
@@ -24,3 +25,4 @@ pub use profile::{Identity, Parity, Profile, SerialDefaults};
 pub use quantity::{FactorForm, Phase, Quantity};
 pub use readout::{Block, Readout, Table};
 pub use register::{Confidence, Exponent, Factor, Need, Register, Scale};
+pub use told::Told;

@@ -43,7 +43,7 @@ impl Profile {
 
 impl Register {
     /// Its value in the domain's unit; `None`: it was not read, or has none.
-    fn value(&self, readout: &Readout, together: Block) -> Result<Option<i128>, String> {
+    pub(super) fn value(&self, readout: &Readout, together: Block) -> Result<Option<i128>, String> {
         let Some(words) = readout.words(together) else { return Ok(None) };
         let Some(bits) = part(words, together, self.block).map(|own| joined(own, self.words))
         else {

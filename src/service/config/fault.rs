@@ -49,11 +49,12 @@ pub(in crate::service) struct Faults<'a> {
     file: &'a Path,
     text: &'a str,
     list: Vec<Fault>,
+    warnings: Vec<Fault>,
 }
 
 impl<'a> Faults<'a> {
     pub(in crate::service) const fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, text, list: Vec::new() }
+        Self { file, text, list: Vec::new(), warnings: Vec::new() }
     }
 
     pub(in crate::service) fn add(
@@ -62,14 +63,34 @@ impl<'a> Faults<'a> {
         text: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let hint: String = hint.into();
-        self.list.push(Fault {
+        let fault = self.fault(at, text.into(), hint.into());
+        self.list.push(fault);
+    }
+
+    /// Tells of something that is not wrong but surely not meant.
+    pub(in crate::service) fn warn(
+        &mut self,
+        at: &Place,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let warning = self.fault(at, text.into(), hint.into());
+        self.warnings.push(warning);
+    }
+
+    /// Takes the faults of another file that this one names.
+    pub(in crate::service) fn take(&mut self, other: ConfigError) {
+        self.list.extend(other.0);
+    }
+
+    fn fault(&self, at: &Place, text: String, hint: String) -> Fault {
+        Fault {
             file: self.file.to_owned(),
             line: at.span.as_ref().map(|span| self.line(span)),
             key: at.key.clone(),
-            text: text.into(),
+            text,
             hint: (!hint.is_empty()).then_some(hint),
-        });
+        }
     }
 
     pub(in crate::service) fn add_syntax(&mut self, error: &toml::de::Error) {
@@ -97,10 +118,11 @@ impl<'a> Faults<'a> {
         self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
-    /// The faults in the order of their lines.
-    pub(in crate::service) fn finish(mut self) -> Result<(), ConfigError> {
+    /// The faults in the order of their lines; the warnings if there are none.
+    pub(in crate::service) fn finish(mut self) -> Result<Vec<Fault>, ConfigError> {
         self.list.sort_by_key(|fault| fault.line);
-        if self.list.is_empty() { Ok(()) } else { Err(ConfigError(self.list)) }
+        self.warnings.sort_by_key(|warning| warning.line);
+        if self.list.is_empty() { Ok(self.warnings) } else { Err(ConfigError(self.list)) }
     }
 }
 

@@ -8,8 +8,10 @@ use std::{
 
 use toml::de::DeTable;
 
+mod bus;
 pub(in crate::service) mod fault;
 mod later;
+mod meter;
 mod observer;
 mod paths;
 mod pile;
@@ -21,9 +23,13 @@ mod tls;
 mod uplink;
 
 #[cfg(test)]
+mod meter_tests;
+#[cfg(test)]
 mod tests;
 
+pub use bus::Bus;
 pub use fault::{ConfigError, Fault};
+pub use meter::Meter;
 pub use observer::Observer;
 pub use paths::Paths;
 pub use pile::{Pile, PileKind};
@@ -33,12 +39,13 @@ pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
 pub use uplink::{Endpoint, Uplink};
 
-use super::expiry;
+use super::{expiry, profiles::Shelf};
 use crate::{
     domain::id::PileCode,
     site::{PileConfig, SiteConfig},
 };
 use fault::Faults;
+use meter::Listed;
 use reader::{At, Section};
 
 /// The config, whole and consistent.
@@ -50,6 +57,10 @@ pub struct Config {
     pub broker: Broker,
     /// The piles.
     pub piles: Vec<Pile>,
+    /// The lines with meters.
+    pub buses: Vec<Bus>,
+    /// The meters.
+    pub meters: Vec<Meter>,
     /// The uplinks.
     pub uplinks: Vec<Uplink>,
     /// Where HTTP listens; `None`: nowhere.
@@ -60,6 +71,8 @@ pub struct Config {
     pub control: Control,
     /// What is logged.
     pub log: Log,
+    /// What was seen while it was read that is not wrong but surely not meant.
+    noticed: Vec<Fault>,
 }
 
 /// Largest config file; a site of a thousand piles needs a tenth of it.
@@ -88,12 +101,14 @@ impl Config {
             faults.add_syntax(error);
         }
         let config = if errors.is_empty() {
-            read_root(Section::root(document.get_ref()), &mut faults)
+            let shelf = Shelf::beside(path);
+            read_root(Section::root(document.get_ref()), &shelf, &mut faults)
         } else {
             None
         };
-        faults.finish()?;
-        Ok(config.expect("a table that could not be read has left a fault"))
+        let noticed = faults.finish()?;
+        let config = config.expect("a table that could not be read has left a fault");
+        Ok(Self { noticed, ..config })
     }
 
     /// What is not wrong but surely not meant, or will be wrong soon; `path` is the config's own,
@@ -117,7 +132,7 @@ impl Config {
             text: "none is primary: nobody is asked about cards, and nobody may command".to_owned(),
             hint: Some("primary = true in one of them".to_owned()),
         });
-        expiry.into_iter().chain(unled).collect()
+        expiry.into_iter().chain(unled).chain(self.noticed.iter().cloned()).collect()
     }
 
     /// What the site has to know; `piles`: all that it has, those of this config and others.
@@ -126,7 +141,7 @@ impl Config {
         let mut site = SiteConfig {
             piles: BTreeMap::new(),
             uplinks: self.uplinks.iter().map(Uplink::site_config).collect(),
-            meters: Vec::new(),
+            meters: self.meters.iter().map(Meter::site_config).collect(),
             heartbeat_interval_s: self.site.heartbeat_interval_s,
             interrupted_grace_ms: self.site.interrupted_grace_ms,
             undated_hold_ms: self.site.undated_hold_ms,
@@ -160,7 +175,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     }])
 }
 
-fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
+fn read_root(mut root: Section<'_>, shelf: &Shelf, faults: &mut Faults<'_>) -> Option<Config> {
     let site = required_section(&mut root, "site", faults).and_then(|s| table::place(s, faults));
     let broker = required_section(&mut root, "broker", faults);
     let passwords = match &broker {
@@ -169,8 +184,11 @@ fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
         _ => pile::Passwords::Optional,
     };
     let broker = broker.and_then(|s| table::broker(s, faults));
-    let piles = pile::read_all(root.sections("pile", faults), passwords, faults);
-    later::refuse_buses(&mut root, faults);
+    let sections = root.sections("pile", faults);
+    let written = sections.len();
+    let piles = pile::read_all(sections, passwords, faults);
+    let listed = Listed { is_whole: piles.len() == written, list: &piles };
+    let (buses, meters) = read_meters(&mut root, shelf, listed, faults);
     let uplinks = uplink::read_all(&mut root, faults);
     let http = root.section("http", faults).map(|section| table::http(section, faults));
     let ledger = root.section("ledger", faults).map(|section| table::ledger(section, faults));
@@ -184,12 +202,30 @@ fn read_root(mut root: Section<'_>, faults: &mut Faults<'_>) -> Option<Config> {
         site: site?,
         broker: broker?,
         piles,
+        buses,
+        meters,
         uplinks: uplinks?,
         http: http.flatten().map(|at| at.value),
         ledger: ledger.unwrap_or_default(),
         control: control.unwrap_or_default(),
         log: log.unwrap_or_default(),
+        noticed: Vec::new(),
     })
+}
+
+fn read_meters(
+    root: &mut Section<'_>,
+    shelf: &Shelf,
+    piles: Listed<'_, Pile>,
+    faults: &mut Faults<'_>,
+) -> (Vec<Bus>, Vec<Meter>) {
+    let sections = root.sections("bus", faults);
+    let written = sections.len();
+    let buses = bus::read_all(sections, faults);
+    let listed = Listed { is_whole: buses.len() == written, list: &buses };
+    let around = meter::Around { shelf, piles, buses: listed };
+    let meters = meter::read_all(root.sections("meter", faults), &around, faults);
+    (buses, meters)
 }
 
 fn required_section<'t>(

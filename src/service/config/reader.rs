@@ -58,6 +58,11 @@ impl<'t> Section<'t> {
         self.table.contains_key(key)
     }
 
+    /// Whether a text stands there, where something else may stand too.
+    pub(in crate::service) fn has_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().as_str().is_some())
+    }
+
     /// A key that must be there; says so if it is not.
     pub(in crate::service) fn required<T>(
         &self,

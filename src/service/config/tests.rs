@@ -317,12 +317,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "broker.observer[1].topics: can never be seen: /D/R/#",
     ),
     ("[http]", "[[broker.observer]]\ntopics = []\n[http]", "has the wrong number of topics: 0"),
-    ("[http]", "[[bus]]\nname = \"b\"\n[http]", "bus[1]: not supported by this version yet"),
-    (
-        "[http]",
-        "[[meter]]\nname = \"m\"\naddress = 0\n[http]",
-        "meter[1].address: is out of range: 0",
-    ),
     // the rest
     ("[http]", "[ledger]\nretention_days = 0\n[http]", "ledger.retention_days: is out of range: 0"),
     (

@@ -1,6 +1,7 @@
 //! Starts the rooms in order, watches them, and stops them in order.
 //!
-//! Threads: the heart, two readers of the ledger, and one runtime for doors, uplinks and HTTP.
+//! Threads: the heart, two readers of the ledger, one for each bus of meters, and one runtime for
+//! doors, uplinks and HTTP.
 //! A room that ends by itself is broken: everything else is stopped in order, the exit is not
 //! zero, and systemd starts anew.
 
@@ -21,6 +22,7 @@ use super::{
     config::Config,
     heart::{HeartError, Pulse},
     logging::LevelSwitch,
+    meters::Buses,
     watchdog::Watch,
 };
 use crate::{
@@ -41,6 +43,7 @@ use signals::{Signal, Signals};
 const DELIVERIES_BUDGET: Duration = Duration::from_secs(2);
 const UPLINKS_BUDGET: Duration = Duration::from_secs(2);
 const DOORS_BUDGET: Duration = Duration::from_secs(3);
+const BUSES_BUDGET: Duration = Duration::from_secs(1);
 const HEART_BUDGET: Duration = Duration::from_secs(4);
 
 /// How often the end of deliveries is looked for.
@@ -95,6 +98,7 @@ fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
 pub struct Running {
     rooms: Rooms,
     doors: Doors,
+    buses: Arc<Buses>,
     pulse: Arc<Pulse>,
     inbox: flume::Sender<Input>,
     outboxes: Vec<Outbox>,
@@ -185,8 +189,13 @@ impl Running {
             warn!("the doors do not close in time");
         }
         let _ = tokio::time::timeout(DELIVERIES_BUDGET, self.deliver()).await;
+        // Later than the doors: an order that has just ended may wait for its meter.
+        self.buses.stop();
         self.stop_uplinks.send_replace(true);
         let _ = tokio::time::timeout(UPLINKS_BUDGET, self.rooms.ended("uplink")).await;
+        if tokio::time::timeout(BUSES_BUDGET, self.rooms.ended("bus")).await.is_err() {
+            warn!("a bus does not end in time");
+        }
         self.pulse.stop();
         let _ = self.inbox.try_send(Input::Tick);
         // The socket file is ours; the next start would clear it away anyway.

@@ -28,6 +28,7 @@ use crate::{
         expiry,
         gate::{Budget, Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
+        meters::{Board, Buses, Life},
         outside::{Tickets, World},
         piles::{Piles, Probe},
         reader::{self, Page},
@@ -61,6 +62,7 @@ struct Shared<'c> {
     watch: Arc<Watch>,
     roster: Arc<Roster>,
     reception: Arc<Reception>,
+    buses: Arc<Buses>,
     /// What each uplink has to know of the site.
     stations: BTreeMap<UplinkName, watch::Sender<station::Settings>>,
 }
@@ -73,6 +75,7 @@ struct Ends {
     probe: Probe,
     http: Option<TcpListener>,
     control: UnixListener,
+    buses: Vec<Life>,
 }
 
 impl Running {
@@ -102,6 +105,7 @@ impl Running {
         Ok(Self {
             rooms,
             doors: shared.doors,
+            buses: shared.buses,
             pulse: shared.pulse,
             inbox: shared.inbox,
             outboxes: shared.uplinks.into_values().map(|(outbox, _)| outbox).collect(),
@@ -134,6 +138,7 @@ impl<'c> Shared<'c> {
         let (doors, task) = Doors::bind(settings, Arc::new(registry), door_events)?;
         let http = listen::http(config).await?;
         let control = listen::control(&config.control.socket).await?;
+        let (buses, lives) = Buses::new(config, &clock);
         let shared = Shared {
             config,
             clock,
@@ -146,10 +151,11 @@ impl<'c> Shared<'c> {
             unsaid: Arc::default(),
             watch: Arc::default(),
             stations: stations(config, &roster),
+            buses: Arc::new(buses),
             roster,
             reception,
         };
-        Ok((shared, Ends { doors: task, events, tasks, probe, http, control }))
+        Ok((shared, Ends { doors: task, events, tasks, probe, http, control, buses: lives }))
     }
 
     /// Everything that speaks with piles and people.
@@ -165,6 +171,7 @@ impl<'c> Shared<'c> {
         self.start_watchdog(rooms, &ends.probe);
         self.start_doorkeeper(rooms);
         self.start_expiry(rooms);
+        self.start_meters(rooms, ends.buses)?;
         rooms.task("doors", async { Ok(ends.doors.run().await?) });
         Ok(())
     }
@@ -201,6 +208,7 @@ impl<'c> Shared<'c> {
         let outside = World {
             doors: self.doors.clone(),
             uplinks: outboxes.collect(),
+            buses: self.buses.clone(),
             history,
             tickets: self.tickets.clone(),
             clock: self.clock.clone(),
@@ -249,6 +257,7 @@ impl<'c> Shared<'c> {
             roster: self.roster.clone(),
             reception: self.reception.clone(),
             uplinks: counters.collect(),
+            buses: self.buses.clone(),
             pulse: self.pulse.clone(),
             clock: self.clock.clone(),
             doors: self.doors.clone(),
@@ -324,6 +333,22 @@ impl<'c> Shared<'c> {
             expiry::watch(doors, clock, inbox).await;
             Ok(())
         });
+    }
+
+    /// One thread for each bus, and the task that hands readings to the site. A port that is gone
+    /// is the bus's own matter; a bus that ends is a broken room.
+    fn start_meters(&self, rooms: &mut Rooms, buses: Vec<Life>) -> anyhow::Result<()> {
+        let board = Arc::new(Board::default());
+        for bus in buses {
+            let board = board.clone();
+            rooms.thread("bus", move || bus.run(&board))?;
+        }
+        let inbox = self.inbox.clone();
+        rooms.task("board", async move {
+            board.run(inbox).await;
+            Ok(())
+        });
+        Ok(())
     }
 
     /// One task per uplink; they end when the answer becomes true.

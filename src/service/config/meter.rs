@@ -1,0 +1,349 @@
+//! `[[meter]]`
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    bus::{self, Bus},
+    fault::Faults,
+    once,
+    pile::Pile,
+    reader::{At, Section},
+};
+use crate::{
+    domain::{
+        id::{BusName, ConnectorNo, MeterName},
+        quantity::Energy,
+        reading::Measures,
+    },
+    protocol::modbus::{Decimal, Profile},
+    service::profiles::{ProfileError, Shelf},
+    site::MeterConfig,
+};
+
+/// A meter in the config.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// Its name.
+    pub name: MeterName,
+    /// The bus it is on.
+    pub bus: BusName,
+    /// Its address there.
+    pub address: u8,
+    /// What is read; the ratios of transformers are in it.
+    pub profile: Arc<Profile>,
+    /// What it measures.
+    pub measures: Measures,
+    /// How often it is read.
+    pub poll_interval_ms: u32,
+    /// After that long without a good reading its values are not shown as present any more.
+    pub stale_after_ms: u64,
+    /// What the installation can carry: an energy that grows faster is not believed.
+    pub max_power_w: u64,
+    /// How much a pile's own reading may differ, in 0.001 of the energy.
+    pub tolerance_permille: u32,
+    /// How much it may differ in any case.
+    pub tolerance: Energy,
+    /// Between two reports to the uplinks.
+    pub report_interval_ms: u64,
+}
+
+impl Meter {
+    /// What the site has to know.
+    #[must_use]
+    pub fn site_config(&self) -> MeterConfig {
+        MeterConfig {
+            name: self.name.clone(),
+            measures: self.measures,
+            stale_after_ms: self.stale_after_ms,
+            max_power_w: self.max_power_w,
+            tolerance_permille: self.tolerance_permille,
+            tolerance: self.tolerance,
+            report_interval_ms: self.report_interval_ms,
+        }
+    }
+}
+
+/// Tables that others refer to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed<'a, T> {
+    pub(super) list: &'a [T],
+    /// Whether each could be read. One that could not has a fault already, and who refers to it
+    /// needs none.
+    pub(super) is_whole: bool,
+}
+
+/// What a meter's table refers to.
+pub(super) struct Around<'a> {
+    /// Where profiles are found.
+    pub(super) shelf: &'a Shelf,
+    pub(super) piles: Listed<'a, Pile>,
+    pub(super) buses: Listed<'a, Bus>,
+}
+
+/// What must not appear twice, and where it appeared first.
+#[derive(Debug, Default)]
+struct Seen {
+    names: BTreeMap<MeterName, String>,
+    addresses: BTreeMap<(BusName, u64), String>,
+    measured: BTreeMap<Measures, String>,
+}
+
+pub(super) fn read_all(
+    sections: Vec<Section<'_>>,
+    around: &Around<'_>,
+    faults: &mut Faults<'_>,
+) -> Vec<Meter> {
+    let mut seen = Seen::default();
+    let each = sections.into_iter();
+    each.filter_map(|section| read(section, around, &mut seen, faults)).collect()
+}
+
+fn read(
+    mut section: Section<'_>,
+    around: &Around<'_>,
+    seen: &mut Seen,
+    faults: &mut Faults<'_>,
+) -> Option<Meter> {
+    let owner = section.place().key.clone();
+    let name = name(&mut section, faults);
+    if let Some(at) = &name {
+        once(&mut seen.names, at.clone(), &owner, faults);
+    }
+    let bus = on_bus(&mut section, around, faults);
+    let address = section.number("address", 1..=247, faults);
+    let address = section.required("address", address, faults, "as set at the meter, 1 to 247");
+    if let (Some(bus), Some(at)) = (&bus, &address) {
+        alone(&mut seen.addresses, bus, at, &owner, faults);
+    }
+    let profile = profile(&mut section, around, faults);
+    let measures = measures(&mut section, around, faults);
+    if let Some(at) = &measures {
+        measured_once(&mut seen.measured, at, &owner, faults);
+    }
+    let times = Times::read(&mut section, bus.as_ref().map(|bus| bus.timeout_ms), faults);
+    let judged = Judged::read(&mut section, faults);
+    section.finish(faults);
+    Some(Meter {
+        name: name?.value,
+        bus: bus?.name.clone(),
+        address: u8::try_from(address?.value).ok()?,
+        profile: profile?,
+        measures: measures?.value,
+        poll_interval_ms: times.poll_ms,
+        stale_after_ms: times.stale_after_ms,
+        max_power_w: judged.max_power_w,
+        tolerance_permille: judged.tolerance_permille,
+        tolerance: judged.tolerance,
+        report_interval_ms: times.report_ms,
+    })
+}
+
+fn name(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<At<MeterName>> {
+    let at = section.text("name", faults);
+    let at = section.required("name", at, faults, "a short name, such as \"incomer\"")?;
+    match MeterName::new(&at.value) {
+        Ok(name) => Some(at.map(|_| name)),
+        Err(error) => {
+            let hint = "up to 32 letters, digits, dots and dashes";
+            faults.add(&at.place, format!("is not a name: {}: {error}", at.value), hint);
+            None
+        }
+    }
+}
+
+fn on_bus<'a>(
+    section: &mut Section<'_>,
+    around: &Around<'a>,
+    faults: &mut Faults<'_>,
+) -> Option<&'a Bus> {
+    let at = bus::name(section, "bus", "the name of a [[bus]]", faults)?;
+    let buses = around.buses.list;
+    let found = buses.iter().find(|bus| bus.name == at.value);
+    if found.is_none() && around.buses.is_whole {
+        let names: Vec<_> = buses.iter().map(|bus| bus.name.as_str()).collect();
+        let hint = match names.as_slice() {
+            [] => "there is no table [[bus]]".to_owned(),
+            names => format!("there are: {}", names.join(", ")),
+        };
+        faults.add(&at.place, format!("names a bus that is missing: {}", at.value), hint);
+    }
+    found
+}
+
+fn alone(
+    seen: &mut BTreeMap<(BusName, u64), String>,
+    bus: &Bus,
+    address: &At<u64>,
+    owner: &str,
+    faults: &mut Faults<'_>,
+) {
+    let key = (bus.name.clone(), address.value);
+    if let Some(first) = seen.get(&key) {
+        let text = format!("is used by {first} on {} too: {}", bus.name, address.value);
+        faults.add(&address.place, text, "two meters of one address answer at the same time");
+    } else {
+        seen.insert(key, owner.to_owned());
+    }
+}
+
+fn profile(
+    section: &mut Section<'_>,
+    around: &Around<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Arc<Profile>> {
+    let at = section.text("profile", faults);
+    let hint = "the kind of meter, such as \"eastron-sdm630\"";
+    let at = section.required("profile", at, faults, hint);
+    let ct = section.decimal("ct_ratio", faults);
+    let vt = section.decimal("vt_ratio", faults);
+    let at = at?;
+    let profile = find(&at, around.shelf, faults)?;
+    if !profile.verified {
+        let text = format!("nobody has compared it with a meter's display: {}", at.value);
+        faults.warn(&at.place, text, "compare: sitepilot meters read NAME");
+    }
+    let Some(place) = ct.as_ref().or(vt.as_ref()).map(|at| at.place.clone()) else {
+        return Some(Arc::new(profile));
+    };
+    let ratio = |at: Option<At<Decimal>>| at.map_or(Decimal::ONE, |at| at.value);
+    match profile.with_ratios(ratio(ct), ratio(vt)) {
+        Ok(profile) => Some(Arc::new(profile)),
+        Err(why) => {
+            faults.add(&place, format!("cannot be used: {why}"), "primary divided by secondary");
+            None
+        }
+    }
+}
+
+fn find(at: &At<String>, shelf: &Shelf, faults: &mut Faults<'_>) -> Option<Profile> {
+    match shelf.find(&at.value) {
+        Ok(profile) => return Some(profile),
+        Err(ProfileError::Unknown { name, hint }) => {
+            faults.add(&at.place, format!("is no profile of a meter: {name}"), hint);
+        }
+        Err(ProfileError::Faulty(of_profile)) => {
+            let text = format!("names a profile with faults: {}", at.value);
+            faults.add(&at.place, text, "they are told with its file");
+            faults.take(of_profile);
+        }
+    }
+    None
+}
+
+fn measures(
+    section: &mut Section<'_>,
+    around: &Around<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<At<Measures>> {
+    const HINT: &str = "\"site\", or { pile = \"3101150012000001\", connector = 1 }";
+    if section.has_text("measures") {
+        let at = section.text("measures", faults)?;
+        if at.value == "site" {
+            return Some(at.map(|_| Measures::Site));
+        }
+        faults.add(&at.place, format!("is nothing that is measured: {}", at.value), HINT);
+        return None;
+    }
+    let table = section.section("measures", faults);
+    if !section.has("measures") {
+        section.required("measures", None::<At<()>>, faults, HINT);
+    }
+    connector(table?, around, faults)
+}
+
+fn connector(
+    mut table: Section<'_>,
+    around: &Around<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<At<Measures>> {
+    let code = table.text("pile", faults);
+    let code = table.required("pile", code, faults, "the code of a [[pile]]");
+    let number = table.number("connector", 1..=9999, faults);
+    let number = table.required("connector", number, faults, "its site-wide number");
+    table.finish(faults);
+    let (code, number) = (code?, number?);
+    let connector = ConnectorNo::new(u16::try_from(number.value).ok()?)?;
+    let Some(pile) = around.piles.list.iter().find(|pile| pile.code.as_str() == code.value) else {
+        if around.piles.is_whole {
+            let text = format!("names a pile that is missing: {}", code.value);
+            faults.add(&code.place, text, "a pile with a meter has a table [[pile]]");
+        }
+        return None;
+    };
+    if !pile.connectors.contains(&connector) {
+        let has: Vec<_> = pile.connectors.iter().map(ToString::to_string).collect();
+        let text = format!("is none of {}: {connector}", pile.code);
+        faults.add(&number.place, text, format!("it has: {}", has.join(", ")));
+        return None;
+    }
+    Some(number.map(|_| Measures::Connector(connector)))
+}
+
+fn measured_once(
+    seen: &mut BTreeMap<Measures, String>,
+    at: &At<Measures>,
+    owner: &str,
+    faults: &mut Faults<'_>,
+) {
+    if let Some(first) = seen.get(&at.value) {
+        let what = match at.value {
+            Measures::Site => "the site".to_owned(),
+            Measures::Connector(connector) => format!("connector {connector}"),
+        };
+        let text = format!("{what} is measured by {first} too");
+        faults.add(&at.place, text, "one meter is the one of record");
+    } else {
+        seen.insert(at.value, owner.to_owned());
+    }
+}
+
+/// How often a meter is read and told of.
+struct Times {
+    poll_ms: u32,
+    stale_after_ms: u64,
+    report_ms: u64,
+}
+
+/// Below it a slow line would call every meter stale.
+const MIN_STALE_MS: u64 = 5000;
+
+impl Times {
+    fn read(section: &mut Section<'_>, timeout_ms: Option<u32>, faults: &mut Faults<'_>) -> Self {
+        // Ten times a second is more than any meter measures; an hour is enough to notice that
+        // one has died.
+        let poll_ms = section.number_or("poll_interval_ms", 100..=3_600_000, 1000, faults);
+        // Two readings may be lost before anybody is told.
+        let stale_ms = (3 * poll_ms + u64::from(timeout_ms.unwrap_or(0))).max(MIN_STALE_MS);
+        let stale_after = section.number("stale_after_ms", 1000..=86_400_000, faults);
+        if let Some(at) = stale_after.as_ref().filter(|at| at.value <= poll_ms) {
+            let text = format!("is not longer than the time between two readings: {}", at.value);
+            faults.add(&at.place, text, format!("more than {poll_ms}"));
+        }
+        let report_s = section.number_or("report_interval_s", 5..=86_400, 60, faults);
+        Self {
+            poll_ms: u32::try_from(poll_ms).unwrap_or(u32::MAX),
+            stale_after_ms: stale_after.map_or(stale_ms, |at| at.value),
+            report_ms: report_s * 1000,
+        }
+    }
+}
+
+/// What is believed of a meter, and of a pile beside it.
+struct Judged {
+    max_power_w: u64,
+    tolerance_permille: u32,
+    tolerance: Energy,
+}
+
+impl Judged {
+    fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Self {
+        let max_power_w = section.number_or("max_power_w", 100..=1_000_000_000, 1_000_000, faults);
+        let percent = section.number_or("tolerance_percent", 0..=100, 3, faults);
+        let wh = section.number_or("tolerance_wh", 0..=1_000_000, 100, faults);
+        Self {
+            max_power_w,
+            tolerance_permille: u32::try_from(percent * 10).unwrap_or(u32::MAX),
+            tolerance: Energy::from_wh(wh),
+        }
+    }
+}
