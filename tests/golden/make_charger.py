@@ -248,6 +248,19 @@ def telemetry(w, **more):
     return made
 
 
+# Of 2000.123 kWh to 2012.171 kWh, in 0.1 kWh per five minutes.
+METERED = bytes([10, 10, 11, 9, 11, 9, 12, 9, 12, 0, 17, 11])
+
+
+def metered(w, component, **more):
+    """1234.565 kWh, 230.1 V and so on, -12.34 A and 12.35 A, -7365 W."""
+    made = w.TelemetryReq(component=component, **more)
+    values = [(134, 123457, "L1"), (136, 2301, "L1"), (137, 2299, "L2"), (138, 2310, "L3"), (139, -123, "L1"), (140, 124, "L2"), (142, -737, "L1")]
+    for measurand, value, phase in values:
+        made.values.append(sample(w, measurand, value, phase=phase))
+    return made
+
+
 def charging(w, status="CHS_Charging", **more):
     # The revisions number the states differently.
     return w.ChargingInfoReq(consumedTime=600, consumedElectric=250, cost=w.Cost(totalcost=512), currentA=100.25, status=status, **more)
@@ -310,6 +323,11 @@ def messages(w):
         ("up-stop", "ID_StopTransactionReq", 27, stop(w, meterStop=105425.0, **up)),
         ("up-transaction", "ID_TransactionReq", 28, whole(w, meterStart=104221.0, meterStop=105425.0, **up)),
         ("up-telemetry", "ID_TelemetryReq", 29, telemetry(w, **of_order)),
+        ("up-metered-site", "ID_TelemetryReq", 40, metered(w, "CP_Meter")),
+        ("up-metered-connector", "ID_TelemetryReq", 41, metered(w, "CP_Connector", **of_order)),
+        ("up-metered-start", "ID_StartTransactionReq", 42, start(w, meterStart=200012.0, **up)),
+        ("up-metered-stop", "ID_StopTransactionReq", 43, stop(w, meterStop=201217.0, **(up | dict(elecData=METERED)))),
+        ("up-metered-transaction", "ID_TransactionReq", 44, whole(w, meterStart=200012.0, meterStop=201217.0, **(up | dict(elecData=METERED)))),
         ("up-warning", "ID_WarningReq", 31, w.WarningReq(code=1030, level="WL_Warning", component="CP_Fan", recordId=ORDER, connectorId="12", info="fan", time=AT)),
         ("up-status", "ID_StatusNotificationReq", 32, w.StatusNotificationReq(evseId=PILE, connectorId="12", connectorState=2)),
         ("up-remote-start-conf", "ID_RemoteStartTransactionConf", 33, w.RemoteStartTransactionConf(status=1, reason="SR_EVOccupy", reason_desc="busy")),

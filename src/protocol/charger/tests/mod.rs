@@ -6,6 +6,7 @@ mod carry;
 mod cloud;
 mod enrolment;
 mod golden;
+mod metered;
 mod passing;
 mod piles;
 #[path = "../../../../tests/support/proto.rs"]
