@@ -76,6 +76,7 @@ fn direct(backend: &Handle<Backend>, words: &[&str]) -> Option<String> {
         }
         ["repeat"] => backend.with(|b, _| b.repeat_last_command()),
         ["books"] => return Some(backend.with(|b, _| books(b))),
+        ["measured"] => return Some(backend.with(|b, _| measured(b))),
         fault => return backend.with(|b, _| set_fault(b, fault)).and_then(|()| said(true)),
     };
     said(done)
@@ -97,6 +98,22 @@ fn set_fault(backend: &mut Backend, words: &[&str]) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// What telemetry told last: a line for each component and connector, by their numbers.
+fn measured(backend: &Backend) -> String {
+    let lines = backend.measured().iter().map(|((component, connector), measured)| {
+        let values =
+            measured.values.iter().map(|(measurand, value)| format!("{measurand}={value}"));
+        let values: Vec<String> = values.collect();
+        let reports = measured.reports;
+        format!(
+            "component {component}, connector {connector:?}, reports {reports}: {}",
+            values.join(" ")
+        )
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { "nothing measured".to_owned() } else { lines.join("\n") }
 }
 
 fn books(backend: &Backend) -> String {

@@ -90,7 +90,8 @@ pub(super) enum Peer {
     Pile(pile::Arguments),
     /// A cloud backend, beside a broker such as mosquitto; lines on stdin: start DEVICE PILE CONNECTOR CARD, stop DEVICE CONNECTOR
     /// TRANSACTION, orders DEVICE, get DEVICE [KEY], set DEVICE KEY VALUE, reset DEVICE, log DEVICE
-    /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books
+    /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books,
+    /// measured
     Backend(backend::Arguments),
 }
 

@@ -1,6 +1,6 @@
 //! What the backend answers to what.
 
-use super::{Account, Backend, BackendNews, Kind, books::Report, outgoing, topic_down};
+use super::{Account, Backend, BackendNews, Kind, books::Report, measured, outgoing, topic_down};
 use crate::{
     domain::time::Now,
     peers::{
@@ -79,7 +79,7 @@ impl Backend {
         let device = asker.device.to_owned();
         match opened.code {
             Code::IdTelemetryReq => {
-                opened.body::<wire::TelemetryReq>()?;
+                measured::take(&mut self.measured, opened.body()?);
                 self.telemetry += 1;
             }
             Code::IdStatusNotificationReq => {

@@ -3,6 +3,7 @@
 mod answer;
 mod books;
 mod command;
+mod measured;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 pub use books::{Booked, Books, Copy, Figures, Kind, Report};
 pub use command::Span;
+pub use measured::{Measured, Measurements};
 
 use super::{
     Class, Effect, Login, Machine, Outgoing,
@@ -238,6 +240,7 @@ pub struct Backend {
     later: BTreeMap<(Mono, u64), Outgoing>,
     postponed: u64,
     telemetry: u64,
+    measured: Measurements,
     effects: VecDeque<Effect>,
     news: VecDeque<BackendNews>,
 }
@@ -260,6 +263,7 @@ impl Backend {
             later: BTreeMap::new(),
             postponed: 0,
             telemetry: 0,
+            measured: Measurements::new(),
             effects: VecDeque::new(),
             news: VecDeque::new(),
             rng,
@@ -283,6 +287,12 @@ impl Backend {
     #[must_use]
     pub fn telemetry(&self) -> u64 {
         self.telemetry
+    }
+
+    /// What telemetry told last, by component and connector.
+    #[must_use]
+    pub fn measured(&self) -> &Measurements {
+        &self.measured
     }
 
     /// Sends every answer kept by [`Faults::hold`], oldest first.

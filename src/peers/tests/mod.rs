@@ -3,6 +3,7 @@
 
 mod afar;
 mod books;
+mod measured;
 
 use super::{
     Effect, Machine,
