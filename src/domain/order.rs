@@ -247,15 +247,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// The start reading of the connector's meter, as backends are told when the order begins;
-    /// `None` if the meter had none at that moment. The start is then announced with the pile's
-    /// reading, and what follows keeps to that.
-    #[must_use]
-    pub fn announced_start(&self) -> Option<Energy> {
-        let start = self.metering.as_ref()?.start?;
-        (!self.opened.is_before(start.at)).then_some(start.energy)
-    }
-
     /// The delivery for an uplink.
     #[must_use]
     pub fn delivery(&self, uplink: &UplinkName) -> Option<&Delivery> {

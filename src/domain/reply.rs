@@ -275,8 +275,8 @@ pub struct OrderRef {
     pub connector: Option<ConnectorNo>,
     /// Unix seconds of the start as it is billed; `None` while no clock knows it.
     pub started_s: Option<i64>,
-    /// Reading of the connector's meter at the start, if there was a good one when the order began;
-    /// it stands for the pile's.
+    /// Reading of the connector's meter at the start, if there is a good one; it stands for the
+    /// pile's.
     pub meter_start: Option<Energy>,
 }
 

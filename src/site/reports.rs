@@ -356,7 +356,7 @@ pub(super) fn reference(order: &Order) -> OrderRef {
         pile: order.key.pile,
         connector: order.connector,
         started_s: order.started_s,
-        meter_start: order.announced_start(),
+        meter_start: order.metering.as_ref().and_then(|m| m.start).map(|sample| sample.energy),
     }
 }
 

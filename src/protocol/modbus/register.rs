@@ -71,7 +71,8 @@ impl Scale {
     }
 }
 
-/// A register that holds a power of ten; a bias is in the scale's number.
+/// A register that holds a power of ten; a bias is in the scale's number. It is read in one request
+/// with the value where [`super::Profile::max_gap`] reaches from one to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exponent {
     /// Its table.

@@ -214,3 +214,22 @@ fn an_unknown_name_is_answered_with_near_ones() {
         assert!(matches!(shelf.find(outside), Err(ProfileError::Unknown { .. })), "{outside}");
     }
 }
+
+/// Of two requests, an energy and its exponent could be of two moments.
+#[test]
+fn exponents_are_read_with_their_values() {
+    let (profiles, faults) = Shelf::beside(Path::new("/nonexistent/site.toml")).all();
+    assert!(faults.is_empty());
+    let mut seen = 0;
+    for profile in profiles {
+        let blocks = profile.blocks();
+        for register in &profile.registers {
+            let Some(exponent) = register.scale.exponent else { continue };
+            let parts = [register.block, exponent.block()];
+            let is_whole = |block: &Block| parts.iter().all(|part| block.covers(*part));
+            assert!(blocks.iter().any(is_whole), "{}: {}", profile.name, register.quantity);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen} exponents");
+}

@@ -111,7 +111,7 @@ fn meters_go_up_as_telemetry() {
 #[test]
 fn a_metered_order_goes_up_with_the_meters_readings() {
     let order = hour();
-    let reference = OrderRef { meter_start: order.announced_start(), ..cloud::reference() };
+    let reference = OrderRef { meter_start: Some(wh(2_000_123)), ..cloud::reference() };
     let original = original("pile-start");
     let start = UplinkMessage::Start { order: reference, original, offline: false };
     assert_told("up-metered-start", 42, &start);
@@ -124,26 +124,6 @@ fn a_metered_order_goes_up_with_the_meters_readings() {
         let bytes = told(revision, 44, UplinkMessage::Transaction { payload }).1;
         assert_same(&bytes, &vector_of(file, "up-metered-transaction"));
     }
-}
-
-/// A start that was announced with the pile's reading stays that of the order: the difference is
-/// what is billed.
-#[test]
-fn an_order_keeps_to_the_start_that_was_announced() {
-    let mut late = hour();
-    late.metering.as_mut().unwrap().start = Some(sample(2_000_123, 4000));
-    assert_eq!(late.announced_start(), None);
-    let whole = |order: &Order| {
-        let payload = station::freeze_transaction(order, &cloud::settings());
-        wire::TransactionReq::decode(payload).unwrap()
-    };
-    let told = whole(&late);
-    assert_eq!((told.meter_start, told.meter_stop), (104_221.0, 105_426.0));
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-    assert_eq!(sum(&told.elec_data), 121);
-    // Nothing was announced of an order that was reported whole.
-    late.start = None;
-    assert_eq!(whole(&late).meter_start, 200_012.0);
 }
 
 /// What the pile sent stays where the pile is billed.

@@ -40,12 +40,6 @@ pub fn elec_data(order: &Order, unit: Energy) -> Option<Bytes> {
     Some(bytes(metered, unit.wh().max(1)))
 }
 
-/// Whether the readings of the connector's meter are what is billed.
-pub fn is_billed(order: &Order) -> bool {
-    let both = order.metering.as_ref().zip(order.ending.as_ref());
-    both.is_some_and(|(metering, ending)| billed(metering, ending).is_some())
-}
-
 /// The meter's samples at start and stop, if they are what is billed.
 fn billed(metering: &Metering, ending: &Ending) -> Option<(Sample, Sample)> {
     let (start, stop) = (metering.start?, metering.stop?);

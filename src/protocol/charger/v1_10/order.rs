@@ -99,8 +99,7 @@ fn bill(said: Option<wire::Cost>, ending: &Ending) -> Option<wire::Cost> {
 }
 
 /// Readings at start and stop, in 0.01 kWh. A reading that is missing is filled in so that the
-/// difference is the energy of the order; so is the stop where the start was announced by another
-/// meter than the one that is billed.
+/// difference is the energy of the order.
 fn meters(order: &Order) -> (f64, f64) {
     let (first, last) = readings(order);
     (values::meter_number(first), values::meter_number(last))
@@ -108,26 +107,17 @@ fn meters(order: &Order) -> (f64, f64) {
 
 fn readings(order: &Order) -> (Energy, Energy) {
     let Some(ending) = &order.ending else {
-        let first = order.announced_start().or(order.meter_start).unwrap_or_default();
+        let metered = order.metering.as_ref().and_then(|metering| metering.start);
+        let first = metered.map(|sample| sample.energy).or(order.meter_start).unwrap_or_default();
         let so_far = order.progress.map(|progress| progress.energy).unwrap_or_default();
         return (first, first.saturating_add(so_far));
     };
-    if is_announced_by_the_pile(order) {
-        let first = order.meter_start.unwrap_or_default();
-        return (first, first.saturating_add(ending.energy));
-    }
     match (ending.meter_start.or(order.meter_start), ending.meter_stop) {
         (Some(first), Some(last)) => (first, last),
         (Some(first), None) => (first, first.saturating_add(ending.energy)),
         (None, Some(last)) => (last.since(ending.energy).unwrap_or_default(), last),
         (None, None) => (Energy::default(), ending.energy),
     }
-}
-
-/// Whether backends heard of the start with the pile's reading, and the meter is billed.
-fn is_announced_by_the_pile(order: &Order) -> bool {
-    let is_announced = order.start.is_some() && order.announced_start().is_none();
-    is_announced && curve::is_billed(order)
 }
 
 /// What a start says of the stop that never came.
