@@ -216,7 +216,7 @@ fn exponents_with_a_bias() {
     let words: &[(u16, &[u16])] = &[(0, &[7503, 2, negative, 1]), (8, &[926, 5]), energy];
     assert_eq!(read(&meter, words), Ok(loaded));
     let odd = read(&meter, &[(0, &[7503, 99, 0, 2]), (8, &[0, 5]), energy]);
-    assert_eq!(odd, Err("voltage.L1: 0x0063 at 1 is no power of ten".into()));
+    assert_eq!(odd, Err("voltage_l1: 0x0063 at 1 is no power of ten".into()));
 }
 
 fn iskra() -> Profile {

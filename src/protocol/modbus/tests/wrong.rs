@@ -24,9 +24,9 @@ fn what_cannot_be() {
             "energy_export: 18446744073709551615",
         ),
         (Quantity::Power, Kind::I32, "1000", &[0x0001, 0], "power: 65536000 W"),
-        (volts, Kind::U16, "1", &[2001], "voltage.L2: 2001 V"),
-        (volts, Kind::I16, "1", &[0xFFFA], "voltage.L2: -6 V"),
-        (amperes, Kind::I16, "-1", &[10_001], "current.L3: -10001 A"),
+        (volts, Kind::U16, "1", &[2001], "voltage_l2: 2001 V"),
+        (volts, Kind::I16, "1", &[0xFFFA], "voltage_l2: -6 V"),
+        (amperes, Kind::I16, "-1", &[10_001], "current_l3: -10001 A"),
         (Quantity::Frequency, Kind::U16, "1", &[39], "frequency: 39 Hz"),
         (factor, Kind::I16, "0.001", &[1_600], "power_factor: 2 1"),
     ];
