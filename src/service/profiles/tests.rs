@@ -233,3 +233,58 @@ fn exponents_are_read_with_their_values() {
     }
     assert!(seen >= 5, "{seen} exponents");
 }
+
+/// Whatever is wrong with a file, it is told, and nothing panics. What is missing or of another
+/// type leaves a fault, or the file says less than before.
+#[test]
+fn a_spoilt_file_is_told_or_says_less() {
+    let shelf = Shelf::built_in();
+    let mut told = 0;
+    for (name, text) in builtin::METERS {
+        let whole = shelf.find(name).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for at in 0..lines.len() {
+            let spoilt = [
+                "",
+                "x",
+                "address = -1",
+                "type = 7",
+                "[values]",
+                "[[identity]]",
+                "serial = []",
+                "function = 5",
+                "values = 1",
+                "unreadable = [{}]",
+                "sources = []",
+            ];
+            for other in spoilt {
+                let mut lines = lines.clone();
+                lines[at] = other;
+                match parse(name, Path::new("x"), &lines.join("\n")) {
+                    Ok(profile) => {
+                        let fewer = profile.registers.len() <= whole.registers.len();
+                        assert!(fewer, "{name}: {other:?} for {:?}", lines[at]);
+                    }
+                    Err(ConfigError(faults)) => {
+                        assert!(!faults.is_empty(), "{name}: {other:?} at {at}");
+                        told += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(told > 5_000, "{told}");
+}
+
+/// One character that is another, everywhere.
+#[test]
+fn a_slip_of_the_finger_is_no_panic() {
+    let (_, text) = builtin::METERS.iter().find(|(name, _)| *name == "acrel-dtsd1352").unwrap();
+    for at in 0..text.len() {
+        for slip in ["", "9", "\"", "{", "-", "a"] {
+            let mut text = (*text).to_owned();
+            text.replace_range(at..=at, slip);
+            let _ = parse("e-1", Path::new("x"), &text);
+        }
+    }
+}
