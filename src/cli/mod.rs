@@ -164,7 +164,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Piles(command) => status::piles(common, &command),
         Command::Uplinks(command) => status::uplinks(common, &command),
         Command::Decode(arguments) => decode::run(&arguments),
-        Command::Sim(peer) => Ok(sim::run(&peer)),
+        Command::Sim(peer) => Ok(sim::run(&peer, &common.config)),
         Command::Demo(arguments) => Ok(demo::run(&arguments)),
     };
     done.unwrap_or_else(|failure| failure.tell()).into()

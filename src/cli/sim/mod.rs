@@ -2,9 +2,16 @@
 
 mod account;
 mod backend;
+mod meter;
 mod pile;
 
-use std::{fs, io::BufRead, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::BufRead,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 
@@ -88,6 +95,11 @@ pub(super) enum Peer {
     /// A charging pile; lines on stdin: start CONNECTOR CARD, stop CONNECTOR, vanish MS, cut MS,
     /// forget MS, repeat, dispute, orders
     Pile(pile::Arguments),
+    /// A meter, or several on one line; lines on stdin, of another meter than the first with @ADDRESS before them:
+    /// load W [MS W MS ...], energy WH, replace, values, silent [MS], late MS [N], split MS [N],
+    /// babble MS [N], half [N], flip [N], noise [N], twice [N], echo [N], wrong [N], function [N],
+    /// count BY [N], exception CODE [N], stuck [N], well, unplug, plug; N answers, without N for ever
+    Meter(meter::Arguments),
     /// A cloud backend, beside a broker such as mosquitto; lines on stdin: start DEVICE PILE CONNECTOR CARD, stop DEVICE CONNECTOR
     /// TRANSACTION, orders DEVICE, get DEVICE [KEY], set DEVICE KEY VALUE, reset DEVICE, log DEVICE
     /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books,
@@ -96,11 +108,12 @@ pub(super) enum Peer {
 }
 
 /// Runs a simulated peer.
-pub(super) fn run(peer: &Peer) -> Exit {
+pub(super) fn run(peer: &Peer, config: &Path) -> Exit {
     // What is wrong with the line goes to stderr beside the news on stdout.
     let logging = logging::start("warn");
     let done = logging.and_then(|_| match peer {
         Peer::Pile(arguments) => pile::run(arguments),
+        Peer::Meter(arguments) => meter::run(arguments, config),
         Peer::Backend(arguments) => backend::run(arguments),
     });
     match done {
@@ -128,22 +141,29 @@ where
     let handle = Handle::new(make(), Arc::new(move || clock.now()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = lines()?;
-    let time = connection.seconds.map(Duration::from_secs);
     runtime.block_on(async {
-        let over = async {
-            match time {
-                Some(time) => tokio::time::sleep(time).await,
-                None => std::future::pending().await,
-            }
-        };
+        let direct = |words: &[&str]| direct(&handle, words);
         tokio::select! {
             () = mqtt::run(handle.clone(), broker) => Ok(()),
             ended = tell(&handle, heed) => ended,
-            () = obey(&handle, lines, direct) => Ok(()),
-            () = over => Ok(()),
-            signal = tokio::signal::ctrl_c() => signal.context("cannot wait for an interrupt"),
+            () = obey(lines, direct) => Ok(()),
+            ended = until_over(connection.seconds) => ended,
         }
     })
+}
+
+/// Until there is an interrupt, or the time is over.
+async fn until_over(seconds: Option<u64>) -> anyhow::Result<()> {
+    let over = async {
+        match seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => Ok(()),
+        signal = tokio::signal::ctrl_c() => signal.context("cannot wait for an interrupt"),
+    }
 }
 
 async fn tell<M: Machine>(
@@ -161,14 +181,10 @@ where
     Ok(())
 }
 
-async fn obey<M: Machine>(
-    handle: &Handle<M>,
-    lines: flume::Receiver<String>,
-    direct: fn(&Handle<M>, &[&str]) -> Option<String>,
-) {
+async fn obey(lines: flume::Receiver<String>, direct: impl Fn(&[&str]) -> Option<String>) {
     while let Ok(line) = lines.recv_async().await {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match direct(handle, &words) {
+        match direct(&words) {
             Some(answer) => println!("{answer}"),
             None if words.is_empty() => {}
             None => eprintln!("not understood: {line}"),
