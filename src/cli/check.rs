@@ -23,8 +23,10 @@ pub(super) fn run(common: &Common) -> Exit {
             for warning in &warnings {
                 eprintln!("{warning}");
             }
-            let (piles, uplinks) = (config.piles.len(), config.uplinks.len());
-            eprintln!("{}: good: {piles} pile(s), {uplinks} uplink(s)", common.config.display());
+            let [piles, meters, uplinks] =
+                [config.piles.len(), config.meters.len(), config.uplinks.len()];
+            let file = common.config.display();
+            eprintln!("{file}: good: {piles} pile(s), {meters} meter(s), {uplinks} uplink(s)");
             Exit::Done
         }
         Err(faults) if common.json => {

@@ -9,6 +9,7 @@ mod client;
 mod decode;
 mod demo;
 mod dossier;
+mod meters;
 mod orders;
 mod run;
 mod sim;
@@ -134,6 +135,9 @@ enum Command {
     /// The ledger
     #[command(subcommand)]
     Orders(orders::Orders),
+    /// The meters and their buses
+    #[command(subcommand)]
+    Meters(meters::Meters),
     /// The piles
     #[command(subcommand)]
     Piles(status::Piles),
@@ -161,6 +165,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check => Ok(check::run(common)),
         Command::Status => status::run(common),
         Command::Orders(command) => orders::run(common, &command),
+        Command::Meters(command) => meters::run(common, &command),
         Command::Piles(command) => status::piles(common, &command),
         Command::Uplinks(command) => status::uplinks(common, &command),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     Common, Exit, Failure,
+    meters::{bus_table, meter_table},
     table::{NOTHING, cell, json, local, print, table},
 };
 
@@ -44,7 +45,8 @@ fn pile_code(text: &str) -> Result<String, String> {
     code.map(|code| code.to_string()).map_err(|error| error.to_string())
 }
 
-fn rows(list: &Value) -> impl Iterator<Item = &Value> {
+/// The items of a list.
+pub(super) fn rows(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
@@ -61,6 +63,12 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     uplink_table(&status["uplinks"]);
     print("\n");
     pile_table(&status["piles"]);
+    if rows(&status["buses"]).next().is_some() {
+        print("\n");
+        meter_table(&status["meters"]);
+        print("\n");
+        bus_table(&status["buses"]);
+    }
     Ok(Exit::Done)
 }
 

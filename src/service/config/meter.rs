@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    bus::{self, Bus},
+    bus::Bus,
     fault::Faults,
-    once,
     pile::Pile,
     reader::{At, Section},
+    seat,
 };
 use crate::{
     domain::{
@@ -15,8 +15,8 @@ use crate::{
         quantity::Energy,
         reading::Measures,
     },
-    protocol::modbus::{Decimal, Profile},
-    service::profiles::{ProfileError, Shelf},
+    protocol::modbus::Profile,
+    service::profiles::Shelf,
     site::MeterConfig,
 };
 
@@ -83,8 +83,7 @@ pub(super) struct Around<'a> {
 /// What must not appear twice, and where it appeared first.
 #[derive(Debug, Default)]
 struct Seen {
-    names: BTreeMap<MeterName, String>,
-    addresses: BTreeMap<(BusName, u64), String>,
+    seats: seat::Seen,
     measured: BTreeMap<Measures, String>,
 }
 
@@ -105,17 +104,7 @@ fn read(
     faults: &mut Faults<'_>,
 ) -> Option<Meter> {
     let owner = section.place().key.clone();
-    let name = name(&mut section, faults);
-    if let Some(at) = &name {
-        once(&mut seen.names, at.clone(), &owner, faults);
-    }
-    let bus = on_bus(&mut section, around, faults);
-    let address = section.number("address", 1..=247, faults);
-    let address = section.required("address", address, faults, "as set at the meter, 1 to 247");
-    if let (Some(bus), Some(at)) = (&bus, &address) {
-        alone(&mut seen.addresses, bus, at, &owner, faults);
-    }
-    let profile = profile(&mut section, around, faults);
+    let (seat, bus) = seat::read(&mut section, around, &mut seen.seats, faults);
     let measures = measures(&mut section, around, faults);
     if let Some(at) = &measures {
         measured_once(&mut seen.measured, at, &owner, faults);
@@ -123,11 +112,12 @@ fn read(
     let times = Times::read(&mut section, bus.as_ref().map(|bus| bus.timeout_ms), faults);
     let judged = Judged::read(&mut section, faults);
     section.finish(faults);
+    let seat = seat?;
     Some(Meter {
-        name: name?.value,
-        bus: bus?.name.clone(),
-        address: u8::try_from(address?.value).ok()?,
-        profile: profile?,
+        name: seat.name,
+        bus: seat.bus,
+        address: seat.address,
+        profile: seat.profile,
         measures: measures?.value,
         poll_interval_ms: times.poll_ms,
         stale_after_ms: times.stale_after_ms,
@@ -136,98 +126,6 @@ fn read(
         tolerance: judged.tolerance,
         report_interval_ms: times.report_ms,
     })
-}
-
-fn name(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<At<MeterName>> {
-    let at = section.text("name", faults);
-    let at = section.required("name", at, faults, "a short name, such as \"incomer\"")?;
-    match MeterName::new(&at.value) {
-        Ok(name) => Some(at.map(|_| name)),
-        Err(error) => {
-            let hint = "up to 32 letters, digits, dots and dashes";
-            faults.add(&at.place, format!("is not a name: {}: {error}", at.value), hint);
-            None
-        }
-    }
-}
-
-fn on_bus<'a>(
-    section: &mut Section<'_>,
-    around: &Around<'a>,
-    faults: &mut Faults<'_>,
-) -> Option<&'a Bus> {
-    let at = bus::name(section, "bus", "the name of a [[bus]]", faults)?;
-    let buses = around.buses.list;
-    let found = buses.iter().find(|bus| bus.name == at.value);
-    if found.is_none() && around.buses.is_whole {
-        let names: Vec<_> = buses.iter().map(|bus| bus.name.as_str()).collect();
-        let hint = match names.as_slice() {
-            [] => "there is no table [[bus]]".to_owned(),
-            names => format!("there are: {}", names.join(", ")),
-        };
-        faults.add(&at.place, format!("names a bus that is missing: {}", at.value), hint);
-    }
-    found
-}
-
-fn alone(
-    seen: &mut BTreeMap<(BusName, u64), String>,
-    bus: &Bus,
-    address: &At<u64>,
-    owner: &str,
-    faults: &mut Faults<'_>,
-) {
-    let key = (bus.name.clone(), address.value);
-    if let Some(first) = seen.get(&key) {
-        let text = format!("is used by {first} on {} too: {}", bus.name, address.value);
-        faults.add(&address.place, text, "two meters of one address answer at the same time");
-    } else {
-        seen.insert(key, owner.to_owned());
-    }
-}
-
-fn profile(
-    section: &mut Section<'_>,
-    around: &Around<'_>,
-    faults: &mut Faults<'_>,
-) -> Option<Arc<Profile>> {
-    let at = section.text("profile", faults);
-    let hint = "the kind of meter, such as \"eastron-sdm630\"";
-    let at = section.required("profile", at, faults, hint);
-    let ct = section.decimal("ct_ratio", faults);
-    let vt = section.decimal("vt_ratio", faults);
-    let at = at?;
-    let profile = find(&at, around.shelf, faults)?;
-    if !profile.verified {
-        let text = format!("nobody has compared it with a meter's display: {}", at.value);
-        faults.warn(&at.place, text, "compare: sitepilot meters read NAME");
-    }
-    let Some(place) = ct.as_ref().or(vt.as_ref()).map(|at| at.place.clone()) else {
-        return Some(Arc::new(profile));
-    };
-    let ratio = |at: Option<At<Decimal>>| at.map_or(Decimal::ONE, |at| at.value);
-    match profile.with_ratios(ratio(ct), ratio(vt)) {
-        Ok(profile) => Some(Arc::new(profile)),
-        Err(why) => {
-            faults.add(&place, format!("cannot be used: {why}"), "primary divided by secondary");
-            None
-        }
-    }
-}
-
-fn find(at: &At<String>, shelf: &Shelf, faults: &mut Faults<'_>) -> Option<Profile> {
-    match shelf.find(&at.value) {
-        Ok(profile) => return Some(profile),
-        Err(ProfileError::Unknown { name, hint }) => {
-            faults.add(&at.place, format!("is no profile of a meter: {name}"), hint);
-        }
-        Err(ProfileError::Faulty(of_profile)) => {
-            let text = format!("names a profile with faults: {}", at.value);
-            faults.add(&at.place, text, "they are told with its file");
-            faults.take(of_profile);
-        }
-    }
-    None
 }
 
 fn measures(

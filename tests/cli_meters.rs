@@ -1,0 +1,211 @@
+//! Meters as an installer meets them: the built program, simulated meters on a pseudo-terminal,
+//! and the commands that list, read and find them.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::{Value, json};
+use sitepilot::{
+    domain::quantity::Energy,
+    peers::meter::{
+        Fault, Lasting, Load, Meters, Slave,
+        pty::{self, Socket},
+    },
+    service::profiles::Shelf,
+};
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use bench::{Bench, PILE, clock, text};
+
+const SDM630: &str = "eastron-sdm630";
+const SDM120: &str = "eastron-sdm120";
+
+/// Where the incomer and the connector's meter are on the line.
+const INCOMER: u8 = 1;
+const LEFT: u8 = 7;
+
+fn slave(profile: &str, address: u8, power_w: i64, import_wh: u64) -> Slave {
+    let profile = Shelf::built_in().find(profile).unwrap();
+    let now = clock()().mono;
+    let mut slave = Slave::of(Arc::new(profile), address);
+    slave.set_energy(Energy::from_wh(import_wh), now);
+    slave.set_load(&Load::constant(power_w), now);
+    slave
+}
+
+/// A line with two meters, and a controller that is told of them.
+struct Place {
+    bench: Bench,
+    meters: Meters,
+    socket: Socket,
+}
+
+impl Place {
+    fn new() -> Self {
+        let bench = Bench::new();
+        let slaves =
+            vec![slave(SDM630, INCOMER, 6900, 1_234_500), slave(SDM120, LEFT, 2300, 77_000)];
+        let meters = Meters::new(slaves, clock());
+        let port = bench.dir.path().join("ttyMETERS");
+        let socket = pty::start(Some(&port), meters.clone()).unwrap();
+        bench.append(&tables(&port));
+        Self { bench, meters, socket }
+    }
+
+    fn meter(&self, name: &str) -> Value {
+        let meters = self.bench.json(&["meters", "list"]);
+        let mut all = meters.as_array().unwrap().iter();
+        all.find(|meter| meter["name"] == name).unwrap().clone()
+    }
+
+    fn is_good(&self, name: &str) -> bool {
+        self.meter(name)["quality"] == "good"
+    }
+
+    async fn start(&mut self) {
+        self.bench.start().await;
+        self.bench.until("the incomer is read", |_| self.is_good("incomer")).await;
+        self.bench.until("the other is read", |_| self.is_good("left")).await;
+    }
+}
+
+fn tables(port: &Path) -> String {
+    format!(
+        r#"
+        [[bus]]
+        name = "line"
+        serial = {{ port = "{}", baud = 19200, parity = "none" }}
+        timeout_ms = 200
+        [[meter]]
+        name = "incomer"
+        bus = "line"
+        address = {INCOMER}
+        profile = "{SDM630}"
+        measures = "site"
+        poll_interval_ms = 500
+        [[meter]]
+        name = "left"
+        bus = "line"
+        address = {LEFT}
+        profile = "{SDM120}"
+        measures = {{ pile = "{PILE}", connector = 1 }}
+        poll_interval_ms = 500
+        "#,
+        port.display()
+    )
+}
+
+#[tokio::test]
+async fn meters_are_read_and_told_of_and_one_that_dies_harms_nobody() {
+    let mut place = Place::new();
+    place.start().await;
+    check_values(&place);
+    check_pages(&place);
+
+    // One dies: it is told of as what it is, the other goes on, and the controller is well.
+    place.meters.with(LEFT, |slave, _| slave.fail(Fault::Silent, Lasting::ForEver)).unwrap();
+    place.bench.until("it is stale", |_| place.meter("left")["quality"] == "stale").await;
+    assert!(place.is_good("incomer"), "{:?}", place.meter("incomer"));
+    assert_eq!(place.bench.get("/healthz").0, 200, "a dead meter is no fault of a room");
+    let page = place.bench.get("/metrics").1;
+    assert!(!page.contains("sitepilot_meter_power_watts{meter=\"left\""), "no old value: {page}");
+    place.meters.with(LEFT, |slave, _| slave.be_well()).unwrap();
+    place.bench.until("it is read again", |_| place.is_good("left")).await;
+
+    // The adapter is unplugged, and plugged in again.
+    place.socket.unplug();
+    let state = |bench: &Bench| bench.json(&["status"])["buses"][0]["state"].clone();
+    place.bench.until("the port is gone", |bench| state(bench) == "gone").await;
+    assert_eq!(place.bench.get("/healthz").0, 200, "a port that is gone is to be expected");
+    place.socket.plug_in();
+    place.bench.until("the port is back", |bench| state(bench) == "open").await;
+    place.bench.until("it is read again", |_| place.is_good("incomer")).await;
+    assert_eq!(place.bench.terminate(), Some(0), "{}", place.bench.log());
+}
+
+fn check_values(place: &Place) {
+    let incomer = place.meter("incomer");
+    let place_on_bus = (&incomer["bus"], &incomer["address"], &incomer["profile"]);
+    assert_eq!(place_on_bus, (&json!("line"), &json!(INCOMER), &json!(SDM630)));
+    let values = &incomer["values"];
+    assert_eq!(values["power_w"], 6900, "{values}");
+    assert!(values["energy_import_wh"].as_u64().unwrap() >= 1_234_500, "{values}");
+    assert_eq!(values["voltage_dv"], json!([2300, 2300, 2300]));
+    assert_eq!(values["current_ca"].as_array().unwrap().len(), 3, "{values}");
+    assert_eq!(values["frequency_chz"], 5000);
+    let left = place.meter("left");
+    assert_eq!(left["values"]["voltage_dv"], json!([2300]), "a meter of one phase");
+    assert_eq!(left["measures"], json!({ "connector": 1 }));
+}
+
+fn check_pages(place: &Place) {
+    let bench = &place.bench;
+    let (code, page) = bench.get("/api/v1/meters");
+    let meters: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!((code, meters.as_array().unwrap().len()), (200, 2));
+    let status = bench.json(&["status"]);
+    assert_eq!(status["meters"].as_array().unwrap().len(), 2);
+    let bus = &status["buses"][0];
+    assert_eq!((&bus["name"], &bus["state"]), (&json!("line"), &json!("open")));
+    assert!(bus["load_permille"].as_u64().unwrap() <= 1000, "{bus}");
+    let metrics = bench.get("/metrics").1;
+    for wanted in [
+        "sitepilot_meter_power_watts{meter=\"incomer\",measures=\"site\"} 6900",
+        "sitepilot_meter_voltage_volts{meter=\"incomer\",measures=\"site\",phase=\"L2\"} 230.0",
+        "sitepilot_meter_quality{meter=\"left\",measures=\"connector 1\",quality=\"good\"} 1",
+        "sitepilot_bus_open{bus=\"line\"} 1",
+    ] {
+        assert!(metrics.contains(wanted), "{wanted} in {metrics}");
+    }
+    assert!(bench.get("/").1.contains("<td>incomer"));
+    let listed = text(&bench.cli(&["meters", "list"]).stdout);
+    assert!(listed.contains("incomer") && listed.contains("connector 1"), "{listed}");
+    assert!(text(&bench.cli(&["status"]).stdout).contains("incomer"));
+}
+
+/// What `meters read` says of the incomer.
+fn check_reading(reading: &Value) {
+    assert_eq!(reading["values"]["power_w"], 6900, "{reading}");
+    let registers = reading["registers"].as_array().unwrap();
+    let voltage = registers.iter().find(|r| r["quantity"] == "voltage_l1").unwrap();
+    // 230.0 as a floating-point number.
+    assert_eq!(voltage["words"], json!(["4366", "0000"]), "{voltage}");
+    assert_eq!((&voltage["table"], &voltage["address"]), (&json!("input"), &json!(0)));
+    assert_eq!((&voltage["kind"], &voltage["value"]), (&json!("f32"), &json!("230.0")));
+    assert_eq!(voltage["unit"], "V");
+}
+
+#[tokio::test]
+async fn a_meter_is_read_with_its_registers_through_the_controller_and_without() {
+    let mut place = Place::new();
+    check_reading(&place.bench.json(&["meters", "read", "incomer"]));
+    place.start().await;
+    check_reading(&place.bench.json(&["meters", "read", "incomer"]));
+    let shown = text(&place.bench.cli(&["meters", "read", "incomer"]).stdout);
+    assert!(shown.contains("4366 0000") && shown.contains("230.0 V"), "{shown}");
+    assert_eq!(place.bench.cli(&["meters", "read", "nobody"]).status.code(), Some(1));
+
+    place.meters.with(INCOMER, |slave, _| slave.fail(Fault::Silent, Lasting::ForEver)).unwrap();
+    let silent = place.bench.cli(&["meters", "read", "incomer", "--json"]);
+    assert_eq!(silent.status.code(), Some(1));
+    let reading: Value = serde_json::from_slice(&silent.stdout).unwrap();
+    assert_eq!((&reading["fault"], &reading["values"]), (&json!("no answer"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_meter_that_was_replaced_is_told_of_before_it_is_believed() {
+    let mut place = Place::new();
+    place.start().await;
+    place.meters.with(INCOMER, Slave::replace).unwrap();
+    let quality = |_: &Bench| place.meter("incomer")["quality"] == "implausible";
+    place.bench.until("it is not believed", quality).await;
+    let said = place.bench.cli(&["meters", "replaced", "incomer"]);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    place.bench.until("it is believed again", |_| place.is_good("incomer")).await;
+    let values = place.meter("incomer")["values"].clone();
+    assert!(values["energy_import_wh"].as_u64().unwrap() < 1000, "{values}");
+    assert_eq!(place.bench.cli(&["meters", "replaced", "nobody"]).status.code(), Some(1));
+}
