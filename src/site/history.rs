@@ -103,7 +103,7 @@ impl Site {
     fn announce_again(&mut self, name: &UplinkName, running: &[OrderSeq], turn: &mut Turn) {
         for seq in running {
             if let Some(link) = self.links.get_mut(name)
-                && link.announced.get(seq) == Some(&true)
+                && link.knows(*seq)
             {
                 link.announced.remove(seq);
             }
@@ -301,5 +301,6 @@ impl Site {
         for (pile, plug, original) in known {
             self.pass_telemetry(pile, plug, &original, turn);
         }
+        self.metered_again(connector, turn);
     }
 }

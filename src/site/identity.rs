@@ -2,7 +2,7 @@
 
 use crate::domain::{
     id::{KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo, StartToken},
-    order::{EndReport, Ending, Order, StartReport},
+    order::{EndReport, Order, StartReport},
     time::{PileTime, Stamp},
 };
 
@@ -77,22 +77,20 @@ pub(super) fn of_start<'o>(
     })
 }
 
-/// The order an ending means; `None`: a new one. `figures` are what the report bills, computed
-/// against an order.
+/// The order an ending means; `None`: a new one. `is_on_record` tells whether an ended order has
+/// the report's figures.
 pub(super) fn of_end<'o>(
     report: &EndReport,
     pile: PileCode,
     candidates: &[&'o Order],
-    figures: impl Fn(&Order) -> Ending,
+    is_on_record: impl Fn(&Order) -> bool,
 ) -> Option<&'o Order> {
     let named = Named::in_end(report, pile);
     let candidates = of_record(&named, candidates);
     named.certain(&candidates).or_else(|| {
         let unsure =
             |order: &&&Order| report.started == PileTime::Unknown || order.key.started.is_mark();
-        let same = candidates.iter().filter(unsure).find(|order| {
-            order.ending.as_ref().is_some_and(|ending| ending.same_figures(&figures(order)))
-        });
+        let same = candidates.iter().filter(unsure).find(|order| is_on_record(order));
         // Ended at the same second but billed otherwise: the same order, disputed; and an order
         // the site closed itself waits for just this report.
         let told_otherwise = || {

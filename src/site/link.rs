@@ -108,6 +108,14 @@ pub(super) struct Heartbeat {
     every_ms: u64,
 }
 
+/// What a backend was told of a running order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Announced {
+    pub(super) is_answered: bool,
+    /// The reading at the start was the meter's, not the pile's.
+    pub(super) is_metered: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) config: UplinkConfig,
@@ -117,8 +125,8 @@ pub(super) struct Link {
     next: u64,
     reserved: u64,
     pending: BTreeMap<Sequence, Pending>,
-    /// Running orders the backend has been told of on this link; `true` once it has answered.
-    pub(super) announced: BTreeMap<OrderSeq, bool>,
+    /// Running orders the backend has been told of on this link.
+    pub(super) announced: BTreeMap<OrderSeq, Announced>,
     pub(super) outbox: Outbox,
     pub(super) histories: Histories,
     seen: VecDeque<(Sequence, u64, Option<UplinkReply>)>,
@@ -355,6 +363,11 @@ impl Link {
             self.since = turn.stamp();
         }
         !was_online
+    }
+
+    /// Whether the backend has answered the announcement of a running order.
+    pub(super) fn knows(&self, seq: OrderSeq) -> bool {
+        self.announced.get(&seq).is_some_and(|announced| announced.is_answered)
     }
 
     pub(super) fn disconnected(&mut self, turn: &Turn, reason: String) {

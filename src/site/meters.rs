@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    MeterConfig, Site, alarm::AlarmKind, command::Command, snapshot::MeterStatus, turn::Turn,
+    MeterConfig, Site, alarm::AlarmKind, command::Command, entry::Entry, restore::KeptMeter,
+    snapshot::MeterStatus, turn::Turn,
 };
 use crate::domain::{
-    id::MeterName,
+    dating::Epoch,
+    id::{ConnectorNo, MeterName},
     quantity::Energy,
-    reading::{Measures, MeterEvent, Quality, ReadFault, Reading, Values},
+    reading::{Measures, MeterEvent, Quality, ReadFault, Reading, Sample, Values},
     reply::{MeteredPlace, UplinkMessage, Urgency},
-    time::{Mono, Stamp},
+    time::{BootId, Mono, Stamp},
 };
 
 /// An energy may be ahead of what its meter's rating allows by this much: a meter that gives it
@@ -23,6 +25,10 @@ const LEAP_MARGIN: Energy = Energy::from_wh(1_000);
 
 /// Where no clock tells how long the controller was away, a meter may have run for that long.
 const LONGEST_AWAY_MS: u64 = 366 * 86_400_000;
+
+/// Between two readings of a meter that are kept whether or not an order wants them, to spare the
+/// flash; so far a meter may fall unnoticed across a restart while nobody charges.
+pub const KEEP_MS: u64 = 3_600_000;
 
 /// What is wrong with a meter's newest answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +56,24 @@ pub(super) struct Meter {
     is_overdue: bool,
     /// When the uplinks were last told.
     told: Option<Mono>,
+    /// What the ledger has of it, and since when.
+    kept: Option<(Reading, Mono)>,
     pub(super) replaced: Option<Stamp>,
 }
 
 impl Meter {
-    fn new(config: MeterConfig, now: Mono) -> Self {
+    fn new(config: MeterConfig, known: KeptMeter, now: Mono) -> Self {
         Self {
             config,
-            last: None,
+            last: known.last,
             good: None,
             flaw: None,
             fault: String::new(),
             heard: now,
             is_overdue: false,
             told: None,
-            replaced: None,
+            kept: known.last.map(|reading| (reading, now)),
+            replaced: known.replaced,
         }
     }
 
@@ -152,18 +161,50 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new(config: &[MeterConfig], now: Mono) -> Self {
+    pub(super) fn new(
+        config: &[MeterConfig],
+        known: &BTreeMap<MeterName, KeptMeter>,
+        now: Mono,
+    ) -> Self {
+        let new = |meter: &MeterConfig| {
+            let known = known.get(&meter.name).copied().unwrap_or_default();
+            (meter.name.clone(), Meter::new(meter.clone(), known, now))
+        };
         Self {
             order: config.iter().map(|meter| meter.name.clone()).collect(),
-            by_name: config
-                .iter()
-                .map(|meter| (meter.name.clone(), Meter::new(meter.clone(), now)))
-                .collect(),
+            by_name: config.iter().map(new).collect(),
         }
     }
 
     pub(super) fn get_mut(&mut self, name: &MeterName) -> Option<&mut Meter> {
         self.by_name.get_mut(name)
+    }
+
+    /// The newest import energy that was believed, if it is not too old to be used.
+    pub(super) fn fresh(&self, name: &MeterName, now: Mono) -> Option<Sample> {
+        let meter = self.by_name.get(name)?;
+        let (values, at) = meter.good?;
+        let is_fresh = now.since_ms(at.mono) < meter.config.stale_after_ms;
+        values.energy_import.filter(|_| is_fresh).map(|energy| Sample { energy, at })
+    }
+
+    /// The newest import energy that was believed, however old, also of an earlier run.
+    pub(super) fn last(&self, name: &MeterName) -> Option<Sample> {
+        let last = self.by_name.get(name)?.last?;
+        last.energy_import.map(|energy| Sample { energy, at: last.at })
+    }
+
+    /// Dates what this run stamped before the clock was good, as the ledger does where it reads.
+    pub(super) fn learn_clock(&mut self, boot: BootId, epoch: Epoch) {
+        for meter in self.by_name.values_mut() {
+            let readings =
+                meter.last.iter_mut().chain(meter.kept.iter_mut().map(|(reading, _)| reading));
+            let good = meter.good.iter_mut().map(|(_, at)| at);
+            let stamps = readings.map(|reading| &mut reading.at).chain(good);
+            for at in stamps.chain(&mut meter.replaced) {
+                *at = at.dated(boot, epoch);
+            }
+        }
     }
 
     pub(super) fn status(&self, now: Mono) -> Vec<MeterStatus> {
@@ -198,6 +239,7 @@ impl Site {
         let Some(meter) = self.meters.get_mut(name) else { return };
         meter.heard = turn.now.mono;
         meter.is_overdue = false;
+        let measures = meter.config.measures;
         let taken = meter.take(values, stamp);
         self.alarms.clear(&AlarmKind::MeterSilent(name.clone()));
         let implausible = AlarmKind::MeterImplausible(name.clone());
@@ -206,7 +248,41 @@ impl Site {
             return self.alarms.raise(implausible, turn.stamp(), text);
         }
         self.alarms.clear(&implausible);
+        self.metered(name, measures, turn);
+        self.keep_now_and_then(name, turn);
         self.tell_metered(name, turn);
+    }
+
+    /// Keeps the last reading of a meter whether or not an order wants it.
+    fn keep_now_and_then(&mut self, name: &MeterName, turn: &mut Turn) {
+        let is_full = self.is_storage_full;
+        let Some(meter) = self.meters.get_mut(name) else { return };
+        let is_due = match &meter.kept {
+            // The first one of a meter that was replaced is not to be lost.
+            None => !is_full || meter.replaced.is_some(),
+            Some((_, since)) => !is_full && turn.now.mono.since_ms(*since) >= KEEP_MS,
+        };
+        if is_due {
+            self.keep_reading(name, turn);
+        }
+    }
+
+    /// Keeps the last reading of a meter, if it is another than the ledger has.
+    pub(super) fn keep_reading(&mut self, name: &MeterName, turn: &mut Turn) {
+        let Some(meter) = self.meters.get_mut(name) else { return };
+        let Some(reading) = meter.last else { return };
+        let energies = |r: &Reading| (r.energy_import, r.energy_export);
+        let is_new = |(kept, _): &(Reading, Mono)| energies(kept) != energies(&reading);
+        if energies(&reading) == (None, None) || !meter.kept.as_ref().is_none_or(is_new) {
+            return;
+        }
+        let is_first = meter.kept.is_none() && meter.replaced.is_some();
+        meter.kept = Some((reading, turn.now.mono));
+        let meter = name.clone();
+        turn.remember(match is_first {
+            true => Entry::MeterBegun { meter, reading },
+            false => Entry::MeterKept { meter, reading },
+        });
     }
 
     /// Tells the uplinks the newest values, once per interval.
@@ -218,6 +294,29 @@ impl Site {
         let Some((values, _)) = meter.good.filter(|_| is_due) else { return };
         meter.told = Some(now);
         let measures = meter.config.measures;
+        self.tell_values(measures, values, turn);
+    }
+
+    /// Tells the uplinks the newest values again, because one has asked for them.
+    pub(super) fn metered_again(&mut self, connector: Option<ConnectorNo>, turn: &mut Turn) {
+        let now = turn.now.mono;
+        let is_wanted = |meter: &&Meter| {
+            connector.is_none_or(|no| meter.config.measures == Measures::Connector(no))
+                && meter.quality(now) == Quality::Good
+        };
+        let known: Vec<(Measures, Values)> = self
+            .meters
+            .by_name
+            .values()
+            .filter(is_wanted)
+            .filter_map(|meter| Some((meter.config.measures, meter.good?.0)))
+            .collect();
+        for (measures, values) in known {
+            self.tell_values(measures, values, turn);
+        }
+    }
+
+    fn tell_values(&mut self, measures: Measures, values: Values, turn: &mut Turn) {
         let Some(place) = self.metered_place(measures) else { return };
         for link in self.links.values_mut().filter(|link| link.is_online()) {
             link.tell(turn, UplinkMessage::Metered { place, values }, Urgency::Telemetry);
@@ -259,9 +358,11 @@ impl Site {
     ) -> Result<String, String> {
         let meter = self.meters.get_mut(name).ok_or("no such meter in the config")?;
         let old = meter.last.take().and_then(|last| last.energy_import);
-        meter.good = None;
-        meter.flaw = None;
-        meter.replaced = Some(turn.stamp());
+        let at = turn.stamp();
+        (meter.good, meter.flaw, meter.kept) = (None, None, None);
+        meter.replaced = Some(at);
+        turn.remember(Entry::MeterReplaced { meter: name.clone(), old, at });
+        self.drop_metering_of(name, turn);
         self.alarms.clear(&AlarmKind::MeterImplausible(name.clone()));
         turn.order(Command::ReadMeter { meter: name.clone() });
         let old = old.map_or("no reading".to_owned(), |old| old.to_string());

@@ -9,6 +9,7 @@
 //!   only passed on
 //! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
 //!   it; `history` what it asks for again
+//! * `meters` which readings are believed; `metering` what they mean for orders
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
@@ -17,7 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     card::Verdict,
     event::{OperatorRequest, PileEvent, PileRequest, UplinkEvent},
-    id::{CardNo, MeterName, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName},
+    id::{
+        CardNo, ConnectorNo, MeterName, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName,
+    },
     order::{Delivery, DeliveryState, Order, OrderState},
     reading::MeterEvent,
     time::{BootId, ClockQuality, Mono, Now, PileTime, Stamp},
@@ -35,6 +38,7 @@ mod health;
 mod history;
 mod identity;
 mod link;
+mod metering;
 mod meters;
 mod outbox;
 mod passing;
@@ -57,6 +61,7 @@ use book::Book;
 use command::{Command, Query};
 use entry::Entry;
 use link::Link;
+use metering::Held;
 use meters::Meters;
 use outbox::Outbox;
 use passing::Deposits;
@@ -222,6 +227,8 @@ pub struct Site {
     remotes: Remotes,
     deposits: Deposits,
     meters: Meters,
+    /// Reports of ends that wait for a reading, by connector.
+    held: BTreeMap<ConnectorNo, Held>,
     /// Messages passed in an earlier run whose uplink has not been told that they failed.
     lost_passes: Vec<(UplinkName, Sequence)>,
     alarms: Alarms,
@@ -254,7 +261,8 @@ impl Site {
             former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             deposits: Deposits::default(),
-            meters: Meters::new(&config.meters, now.mono),
+            meters: Meters::new(&config.meters, &image.meters, now.mono),
+            held: BTreeMap::new(),
             lost_passes: image.passes,
             cards: image.cards,
             tariff: image.tariff,
@@ -264,7 +272,10 @@ impl Site {
             is_storage_full: false,
             config,
         };
-        let step = site.step(Input::Tick, now);
+        let mut turn = Turn::new(now, site.boot);
+        site.drop_foreign_metering(&mut turn);
+        let mut step = turn.finish();
+        step.append(site.step(Input::Tick, now));
         (site, step)
     }
 
@@ -307,6 +318,7 @@ impl Site {
             .chain(self.remotes.deadline())
             .chain(self.suspects_deadline())
             .chain(self.meters.deadline())
+            .chain(self.held_deadline())
             .min()
     }
 
@@ -314,6 +326,7 @@ impl Site {
         self.expire_questions(turn);
         self.expire_calls(turn);
         self.watch_meters(turn);
+        self.expire_held(turn);
         self.watch_suspects(turn);
         self.drain(turn);
         let names: Vec<UplinkName> = self.links.keys().cloned().collect();

@@ -5,13 +5,14 @@ use super::{
     alarm::AlarmKind,
     entry::{Entry, VersionKind},
     figures, identity,
-    link::Purpose,
+    link::{Announced, Purpose},
+    metering::{Arrival, End},
     turn::Turn,
 };
 use crate::domain::{
     card::Verdict,
     id::{OrderSeq, PileCode, PlugNo, RequestId},
-    order::{EndKind, EndReport, Ending, Flags, Order, OrderState, ProgressReport, StartReport},
+    order::{EndKind, EndReport, Flags, Order, OrderState, ProgressReport, StartReport},
     reply::{OrderRef, PileReply, UplinkMessage, Urgency},
     wire::Original,
 };
@@ -29,6 +30,9 @@ impl Site {
         known: &[Order],
         turn: &mut Turn,
     ) {
+        if let Some(connector) = self.config.connector(pile, report.plug) {
+            self.release(connector, turn);
+        }
         let candidates = self.book.candidates(pile, known);
         let seq = match identity::of_start(report, pile, &candidates).cloned() {
             Some(order) if !order.state.is_open() => {
@@ -49,6 +53,7 @@ impl Site {
     fn open_order(&mut self, pile: PileCode, report: &StartReport, turn: &mut Turn) -> OrderSeq {
         let connector = self.config.connector(pile, report.plug);
         let before = connector.and_then(|no| self.book.open_at(no)).map(|order| order.seq);
+        let metering = self.begin_metering(connector, before, pile, report, turn);
         if let Some(before) = before {
             self.book.interrupt(before, "the pile began another order there", turn);
             self.suspects.entry(before).or_insert(turn.now.mono);
@@ -73,7 +78,7 @@ impl Site {
             progress: None,
             ending: None,
             start: Some(report.original.clone()),
-            metering: None,
+            metering,
             deliveries: Vec::new(),
         };
         if is_senseless {
@@ -157,6 +162,7 @@ impl Site {
         let Some(original) = order.start.clone() else { return };
         let order_ref = reference(order);
         let is_offline = order.flags.offline;
+        let is_metered = order_ref.meter_start.is_some();
         for link in self.links.values_mut().filter(|link| link.is_online()) {
             let waiting = waiting.filter(|_| link.config.primary);
             let is_announced = link.announced.contains_key(&seq);
@@ -170,7 +176,7 @@ impl Site {
             let message =
                 UplinkMessage::Start { order, original: original.clone(), offline: is_offline };
             let purpose = Purpose::Start { seq, pile: waiting };
-            link.announced.insert(seq, false);
+            link.announced.insert(seq, Announced { is_answered: false, is_metered });
             link.ask(turn, message, Urgency::Live, purpose, Some(deadline));
         }
     }
@@ -193,7 +199,7 @@ impl Site {
         let order_ref = reference(order);
         for link in self.links.values_mut().filter(|link| link.is_online()) {
             // Not before the backend has answered the announcement.
-            if link.announced.get(&seq) == Some(&true) {
+            if link.knows(seq) {
                 let message = UplinkMessage::Progress {
                     order: order_ref.clone(),
                     original: original.clone(),
@@ -212,10 +218,26 @@ impl Site {
         known: &[Order],
         turn: &mut Turn,
     ) {
-        let stamp = turn.stamp();
-        let candidates = self.book.candidates(pile, known);
-        let figures = |order: &Order| figures::of_report(order, report, stamp).ending;
-        let order = match identity::of_end(report, pile, &candidates, figures).cloned() {
+        let end = End { pile, id, report, known };
+        if !self.hold(&end, turn) {
+            self.work_off(&end, Arrival::Now, turn);
+        }
+    }
+
+    /// The order in memory or in the ledger that a report of an end means.
+    pub(super) fn meant(&self, end: &End<'_>, turn: &Turn) -> Option<Order> {
+        let (report, stamp) = (end.report, turn.stamp());
+        let candidates = self.book.candidates(end.pile, end.known);
+        let is_on_record = |order: &Order| {
+            order.ending.is_some() && figures::other_version(order, report, stamp).is_none()
+        };
+        identity::of_end(report, end.pile, &candidates, is_on_record).cloned()
+    }
+
+    /// Records what a report of an end says, and answers it.
+    pub(super) fn work_off(&mut self, end: &End<'_>, arrival: Arrival, turn: &mut Turn) {
+        let End { pile, id, report, .. } = *end;
+        let order = match self.meant(end, turn) {
             Some(order) if order.ending.is_some() => {
                 let order = self.ended_again(order, report, turn);
                 let reply = end_reply(&order, report);
@@ -224,11 +246,18 @@ impl Site {
             Some(order) => order,
             None => self.order_without_start(pile, report, turn),
         };
-        let order = self.close(order, report, turn);
+        let order = self.close(order, report, arrival, turn);
         turn.answer(pile, id, end_reply(&order, report));
     }
 
-    fn close(&mut self, mut order: Order, report: &EndReport, turn: &mut Turn) -> Order {
+    fn close(
+        &mut self,
+        mut order: Order,
+        report: &EndReport,
+        arrival: Arrival,
+        turn: &mut Turn,
+    ) -> Order {
+        self.end_metering(&mut order, report, arrival, turn);
         let made = figures::of_report(&order, report, turn.stamp());
         let mut ending = made.ending;
         order.meter_start = order.meter_start.or(report.meter_start);
@@ -267,17 +296,16 @@ impl Site {
         self.links
             .values()
             .filter(|link| link.config.primary)
-            .any(|link| link.is_online() && link.announced.get(&seq) == Some(&true))
+            .any(|link| link.is_online() && link.knows(seq))
     }
 
     /// The order was on record before this report came.
     fn ended_again(&mut self, mut order: Order, report: &EndReport, turn: &mut Turn) -> Order {
         let (seq, id) = (order.seq, order.id);
-        let said = figures::of_report(&order, report, turn.stamp()).ending;
-        let is_same = order.ending.as_ref().is_some_and(|ending| ending.same_figures(&said));
-        if is_same || self.book.is_known_dispute(seq, &said) {
+        let said = figures::other_version(&order, report, turn.stamp());
+        let Some(said) = said.filter(|said| !self.book.is_known_dispute(seq, said)) else {
             return order;
-        }
+        };
         let kind =
             if order.flags.estimated { VersionKind::Corrected } else { VersionKind::Disputed };
         if kind == VersionKind::Disputed {
@@ -304,6 +332,7 @@ impl Site {
         let (stamp, seq) = (turn.stamp(), self.book.next_seq());
         let key = identity::Named::in_end(report, pile).key(stamp, seq);
         let connector = report.plug.and_then(|plug| self.config.connector(pile, plug));
+        self.end_metering_before(connector, report.started, turn);
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         Order {
             seq,
@@ -336,7 +365,8 @@ impl Site {
     /// The site closes an order whose pile never came back to it.
     pub(super) fn close_estimated(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(mut order) = self.book.get(seq).cloned() else { return };
-        let ending: Ending = figures::estimated(&order, turn.stamp());
+        self.estimate_metering(&mut order, turn);
+        let ending = figures::estimated(&order, turn.stamp());
         order.flags.estimated = true;
         order.ending = Some(ending);
         self.record_order(order, turn);

@@ -5,6 +5,7 @@ use super::{
     alarm::AlarmKind,
     command::{Command, Query},
     entry::Entry,
+    figures,
     link::{Link, Purpose},
     outbox::{LOAD_LIMIT, Waiting},
     turn::Turn,
@@ -37,12 +38,16 @@ impl Site {
     /// An order is on record: live to the backends that know of it, into the outbox of the others.
     pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq).cloned() else { return };
+        let is_metered = figures::by_meter(&order).is_some();
         for link in self.links.values_mut() {
             let Some(delivery) = order.delivery(&link.config.name) else { continue };
             link.outbox.add((delivery.place, seq), turn.now.wall.unix_ms);
-            let is_live = link.is_online()
-                && link.announced.remove(&seq) == Some(true)
-                && !is_held(&order, turn, self.config.undated_hold_ms);
+            // A stop carries one reading: the one at the start must have been of the same meter.
+            let announced = link.announced.remove(&seq);
+            let fits =
+                announced.is_some_and(|told| told.is_answered && told.is_metered == is_metered);
+            let is_live =
+                link.is_online() && fits && !is_held(&order, turn, self.config.undated_hold_ms);
             if is_live {
                 let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
                 let message = UplinkMessage::Stop { order: Box::new(order.clone()) };

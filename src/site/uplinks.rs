@@ -134,7 +134,7 @@ impl Site {
     /// The backend said nothing to an announcement: what it was not told of may get lost there.
     fn announce_once_more(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
-        if link.announced.get(&seq) == Some(&false) {
+        if link.announced.get(&seq).is_some_and(|announced| !announced.is_answered) {
             link.announced.remove(&seq);
             self.announce(seq, None, turn);
         }
@@ -252,8 +252,8 @@ impl Site {
         }
         let Some(link) = self.links.get_mut(name) else { return };
         link.close(sequence);
-        if let Some(answered) = link.announced.get_mut(&seq) {
-            *answered = true;
+        if let Some(announced) = link.announced.get_mut(&seq) {
+            announced.is_answered = true;
         }
         let is_primary = link.config.primary;
         let said = super::admission::StartAnswer { transaction, verdict, original };

@@ -8,7 +8,8 @@ use sitepilot::{
         order::{Ending, Flags, Order},
         passing::Passed,
         quantity::Energy,
-        reply::{PileCall, PileReply, ToPile, UplinkMessage, UplinkReply},
+        reading::{Metering, Sample},
+        reply::{MeteredPlace, PileCall, PileReply, ToPile, UplinkMessage, UplinkReply},
     },
     protocol::charger::wire::v1_10::MessageId,
     site::{command::Command, entry::Entry},
@@ -94,8 +95,24 @@ fn order_line(order: &Order) -> String {
     if let Some(ending) = &order.ending {
         let _ = write!(line, " {}", ending_line(ending));
     }
+    if let Some(said) = &order.metering {
+        let _ = write!(line, ", {}", metering(said));
+    }
     line.push_str(&flags(order.flags));
     line
+}
+
+/// `meter M1 1000 to 2000 Wh, 3 between, pile 0 to 1000 Wh`
+pub fn metering(metering: &Metering) -> String {
+    let wh = |energy: Option<Energy>| energy.map_or("?".to_owned(), |e| e.wh().to_string());
+    let at = |sample: Option<Sample>| wh(sample.map(|sample| sample.energy));
+    let (start, stop) = (at(metering.start), at(metering.stop));
+    let (pile_start, pile_stop) = (wh(metering.pile_start), wh(metering.pile_stop));
+    format!(
+        "meter {} {start} to {stop} Wh, {} between, pile {pile_start} to {pile_stop} Wh",
+        metering.meter,
+        metering.curve.len()
+    )
 }
 
 fn ending_line(ending: &Ending) -> String {
@@ -190,7 +207,10 @@ fn uplink_message(message: &UplinkMessage) -> String {
         UplinkMessage::Authorize { .. } => "authorize".to_owned(),
         UplinkMessage::Start { order, offline, .. } => {
             let transaction = order.transaction.as_ref().map_or("-", |id| id.as_str());
-            format!("start, transaction {transaction}{}", if *offline { ", offline" } else { "" })
+            let meter = order.meter_start.map(|start| format!(", from {} Wh", start.wh()));
+            let meter = meter.unwrap_or_default();
+            let offline = if *offline { ", offline" } else { "" };
+            format!("start, transaction {transaction}{meter}{offline}")
         }
         UplinkMessage::Progress { .. } => "progress".to_owned(),
         UplinkMessage::Stop { order } => format!("stop #{}", order.seq.0),
@@ -198,7 +218,16 @@ fn uplink_message(message: &UplinkMessage) -> String {
         UplinkMessage::Telemetry { .. } => "telemetry".to_owned(),
         UplinkMessage::Warning { .. } => "warning".to_owned(),
         UplinkMessage::Status { connector, state, .. } => format!("status {connector} {state}"),
-        UplinkMessage::Metered { place, values } => format!("metered {place:?} {values:?}"),
+        UplinkMessage::Metered { place, values } => {
+            let place = match place {
+                MeteredPlace::Site => "site".to_owned(),
+                MeteredPlace::Connector { connector, order, .. } => {
+                    let during = if order.is_some() { ", an order runs" } else { "" };
+                    format!("connector {connector}{during}")
+                }
+            };
+            format!("metered {place}: {}", register(values.energy_import))
+        }
         UplinkMessage::Passed(passed) => passed_line(passed),
         UplinkMessage::Answer(reply) => format!("answer {}", uplink_reply(reply)),
     }

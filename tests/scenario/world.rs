@@ -4,6 +4,7 @@
 
 mod arguments;
 mod cloud;
+mod meter;
 mod pile;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use sitepilot::{
     },
     ledger::{Ledger, Options},
     site::{
-        Input, Site, SiteConfig,
+        Input, MeterConfig, Site, SiteConfig,
         alarm::DoorsTrouble,
         command::{Command, Query},
         entry::Entry,
@@ -53,6 +54,8 @@ pub struct World {
     tokens: Vec<StartToken>,
     /// Every offline order that left: payloads by record id.
     copies: BTreeMap<Bytes, Bytes>,
+    /// The meters of the config; a change counts from the next power cut on.
+    meters: Vec<MeterConfig>,
     /// Pile and cloud by their bytes, where the script says what they speak.
     spoken: Option<Spoken>,
     pub transcript: Vec<String>,
@@ -77,6 +80,7 @@ impl World {
             calls: Vec::new(),
             tokens: Vec::new(),
             copies: BTreeMap::new(),
+            meters: Vec::new(),
             spoken: None,
             transcript: Vec::new(),
             replies: Vec::new(),
@@ -207,6 +211,17 @@ impl World {
         let open =
             |orders: &[Order]| -> Vec<OrderSeq> { orders.iter().map(|order| order.seq).collect() };
         assert_eq!(open(&image.open), open(&snapshot.open), "open orders");
+        let metering = |orders: &[Order]| -> Vec<_> {
+            orders.iter().map(|order| order.metering.clone()).collect()
+        };
+        assert_eq!(metering(&image.open), metering(&snapshot.open), "what meters say of them");
+        for meter in &snapshot.meters {
+            let kept = image.meters.get(&meter.name).copied().unwrap_or_default();
+            assert_eq!(kept.replaced, meter.replaced, "when meter {} was replaced", meter.name);
+            let known = kept.last.and_then(|last| last.energy_import);
+            let shown = meter.values.energy_import;
+            assert!(shown.is_none() || known <= shown, "meter {} falls", meter.name);
+        }
         let owed = image.owed.get(&cloud()).map_or(0, |owed| owed.orders);
         assert_eq!(owed, snapshot.uplinks[0].backlog, "orders owed");
     }
@@ -239,6 +254,8 @@ impl World {
             [who @ ("pile" | "cloud"), says @ ("says" | "answers"), message] => {
                 self.says(who, says, message, &line);
             }
+            ["meters"] => self.show_meters(),
+            ["meter", name, rest @ ..] => self.meter(name, rest, &line),
             ["pile", rest @ ..] => self.pile(rest, &line),
             ["cloud", rest @ ..] => self.cloud(rest, &line),
             other => panic!("not a line of a script: {other:?}"),
@@ -262,10 +279,11 @@ impl World {
     }
 
     fn config(&self) -> SiteConfig {
-        match &self.spoken {
+        let config = match &self.spoken {
             Some(spoken) => config(spoken.pile, spoken.cloud),
             None => config(Revision::V1_10, Revision::V1_10),
-        }
+        };
+        SiteConfig { meters: self.meters.clone(), ..config }
     }
 
     fn wait(&mut self, span_ms: i64) {
@@ -317,6 +335,9 @@ impl World {
                 delivery.state.name(),
                 if order.flags.disputed { ", disputed" } else { "" },
             ));
+            if let Some(metering) = &order.metering {
+                self.transcript.push(format!("    =  {}", show::metering(metering)));
+            }
         }
     }
 
