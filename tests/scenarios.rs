@@ -116,4 +116,16 @@ scenarios! {
     v1_0_stop_without_start
     v1_0_cloud_silent
     certificate_ends
+    metered_order
+    meter_hold
+    meter_silent
+    meter_judged
+    meter_replaced
+    meter_disagrees
+    meter_away
+    meter_estimates
+    meter_config_changes
+    meter_clock_unset
+    meter_store_full
+    meter_telemetry
 }

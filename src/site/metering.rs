@@ -141,7 +141,7 @@ impl Site {
     /// Whether the meter still shows what it showed when the order ended.
     fn is_live_end(&self, order: &Order, report: &EndReport, turn: &Turn) -> bool {
         match age_s(report.ended, turn) {
-            Some(age_s) if age_s <= LATE_S => true,
+            Some(age_s) if is_recent(age_s) => true,
             // The pile has been there all the time: its clock is wrong.
             _ => report.kind == EndKind::Stop && !self.suspects.contains_key(&order.seq),
         }
@@ -155,7 +155,7 @@ impl Site {
             there_ms.is_some_and(|ms| i64::try_from(ms / 1000).is_ok_and(|s| s >= LATE_S))
         });
         // A pile keeps a start until it has a link, not longer.
-        is_settled || age_s(report.at, turn).is_some_and(|age_s| age_s <= LATE_S)
+        is_settled || age_s(report.at, turn).is_some_and(is_recent)
     }
 
     /// What the meter says at the start of an order, and with it at the end of the one that the
@@ -207,20 +207,22 @@ impl Site {
         }
     }
 
-    /// A whole order comes that was not heard of while it ran. If it may have run since the one
-    /// that is open there began, the meter's readings are of both.
-    pub(super) fn end_metering_before(
+    /// An order comes that was not heard of while it ran. Where it may have run during one that is
+    /// open there, the meter's readings of that are of both.
+    pub(super) fn end_metering_around(
         &mut self,
         connector: Option<ConnectorNo>,
         started: PileTime,
         turn: &mut Turn,
     ) {
-        let open = connector.and_then(|connector| self.book.open_at(connector));
-        let Some(order) = open.filter(|order| waits_for(order).is_some()) else { return };
-        let is_earlier =
-            started.known().zip(order.started_s).is_some_and(|(other, this)| other < this);
-        if !is_earlier {
-            self.drop_metering(order.seq, "the pile reports another order there", turn);
+        if connector.is_none() {
+            return;
+        }
+        let there = self.book.open().filter(|order| order.connector == connector);
+        let mixed: Vec<OrderSeq> =
+            there.filter(|order| may_share(order, started)).map(|order| order.seq).collect();
+        for seq in mixed {
+            self.drop_metering(seq, "the pile reports another order there", turn);
         }
     }
 
@@ -367,10 +369,25 @@ fn age_s(reported: PileTime, turn: &Turn) -> Option<i64> {
     Some(now.saturating_sub(at))
 }
 
+/// A time that is still to come says as little as one that is long past.
+fn is_recent(age_s: i64) -> bool {
+    (-LATE_S..=LATE_S).contains(&age_s)
+}
+
 /// The meter whose reading at the end is missing, of an order that has one at the start.
 fn waits_for(order: &Order) -> Option<&MeterName> {
     let metering = order.metering.as_ref()?;
     (metering.start.is_some() && metering.stop.is_none()).then_some(&metering.meter)
+}
+
+/// Whether another order, which began then, may have run between the readings of this one.
+fn may_share(order: &Order, started: PileTime) -> bool {
+    let Some(metering) = &order.metering else { return false };
+    let Some(other_s) = started.known() else { return true };
+    let is_before = order.started_s.is_some_and(|start_s| other_s < start_s);
+    let end_s = metering.stop.and_then(|stop| stop.at.wall.known_s());
+    let is_after = end_s.is_some_and(|end_s| other_s >= end_s);
+    !is_before && !is_after
 }
 
 fn says_the_same(held: &EndReport, report: &EndReport) -> bool {

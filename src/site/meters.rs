@@ -142,15 +142,22 @@ fn judge(last: &Reading, new: &Reading, max_power_w: u64) -> Result<(), String> 
     for (name, last, new) in energies {
         let (Some(last), Some(new)) = (last, new) else { continue };
         match new.since(last) {
-            None => return Err(format!("energy {name} fell from {last} to {new}")),
+            None => {
+                return Err(format!("energy {name} fell from {} to {}", exact(last), exact(new)));
+            }
             Some(grown) if grown > most => {
-                let seconds = elapsed_ms / 1000;
+                let (last, new, seconds) = (exact(last), exact(new), elapsed_ms / 1000);
                 return Err(format!("energy {name} leapt from {last} to {new} in {seconds} s"));
             }
             Some(_) => {}
         }
     }
     Ok(())
+}
+
+/// To the Wh: people look for a small step.
+fn exact(energy: Energy) -> String {
+    format!("{}.{:03} kWh", energy.wh() / 1000, energy.wh() % 1000)
 }
 
 /// The meters of the config.
@@ -180,11 +187,12 @@ impl Meters {
         self.by_name.get_mut(name)
     }
 
-    /// The newest import energy that was believed, if it is not too old to be used.
+    /// The newest import energy, if it is good and not too old to be used. Where the newest one
+    /// cannot be, the one before is not what the meter shows now either.
     pub(super) fn fresh(&self, name: &MeterName, now: Mono) -> Option<Sample> {
         let meter = self.by_name.get(name)?;
         let (values, at) = meter.good?;
-        let is_fresh = now.since_ms(at.mono) < meter.config.stale_after_ms;
+        let is_fresh = meter.flaw.is_none() && now.since_ms(at.mono) < meter.config.stale_after_ms;
         values.energy_import.filter(|_| is_fresh).map(|energy| Sample { energy, at })
     }
 

@@ -332,7 +332,7 @@ impl Site {
         let (stamp, seq) = (turn.stamp(), self.book.next_seq());
         let key = identity::Named::in_end(report, pile).key(stamp, seq);
         let connector = report.plug.and_then(|plug| self.config.connector(pile, plug));
-        self.end_metering_before(connector, report.started, turn);
+        self.end_metering_around(connector, report.started, turn);
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         Order {
             seq,

@@ -15,6 +15,7 @@ use sitepilot::{
         event::{HistoryLevel, HistoryQuery, OperatorRequest},
         id::{ConnectionId, OrderSeq, Sequence, StartToken},
         order::Order,
+        reading::Metering,
         reply::{PileCall, PileReply, ToPile, UplinkMessage},
         time::{ClockQuality, Mono, Now, Wall},
         wire::Revision,
@@ -211,8 +212,14 @@ impl World {
         let open =
             |orders: &[Order]| -> Vec<OrderSeq> { orders.iter().map(|order| order.seq).collect() };
         assert_eq!(open(&image.open), open(&snapshot.open), "open orders");
+        // Dates of earlier runs that are learned later are in the ledger only.
+        let undated = |metering: &Metering| {
+            let mut metering = metering.clone();
+            metering.samples_mut().for_each(|sample| sample.at.wall = Wall::default());
+            metering
+        };
         let metering = |orders: &[Order]| -> Vec<_> {
-            orders.iter().map(|order| order.metering.clone()).collect()
+            orders.iter().map(|order| order.metering.as_ref().map(undated)).collect()
         };
         assert_eq!(metering(&image.open), metering(&snapshot.open), "what meters say of them");
         for meter in &snapshot.meters {
