@@ -1,9 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::Config;
-use crate::service::roster::Roster;
+use crate::{domain::quantity::Energy, service::roster::Roster};
 
 pub(super) const GOOD: &str = r#"
 [site]
@@ -94,6 +94,11 @@ fn a_good_config_becomes_domain_values() {
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     let (pile, plug) = site.uplinks[0].station.connectors[&connector];
     assert_eq!((pile.as_str(), plug), ("3101150012000001", 2));
+    assert_eq!(site.uplinks[0].station.elec_data_unit, Energy::from_wh(100));
+    let own = GOOD.replace("primary = true", "primary = true\nelec_data_unit_wh = 250");
+    let config = Desk::new().parse(&own).unwrap();
+    let site = config.site_config(BTreeMap::new());
+    assert_eq!(site.uplinks[0].station.elec_data_unit, Energy::from_wh(250));
 }
 
 #[test]
