@@ -9,6 +9,8 @@
 mod bench;
 #[path = "profiles/facts.rs"]
 mod facts;
+#[path = "profiles/line.rs"]
+mod line;
 #[path = "profiles/range.rs"]
 mod range;
 
@@ -262,7 +264,7 @@ fn rendered() -> String {
             "DC"
         };
         let agree = if profile.verified { "yes" } else { "**no**" };
-        let mut factory: Vec<String> = profile.serial.map(line).into_iter().collect();
+        let mut factory: Vec<String> = profile.serial.map(as_printed).into_iter().collect();
         factory.extend(profile.address.map(|address| format!("address {address}")));
         let factory =
             if factory.is_empty() { "see the file".to_owned() } else { factory.join(", ") };
@@ -276,7 +278,7 @@ fn rendered() -> String {
     text
 }
 
-fn line(serial: SerialDefaults) -> String {
+fn as_printed(serial: SerialDefaults) -> String {
     let parity = serial.parity.to_string().to_uppercase();
     format!("{} 8{}{}", serial.baud, &parity[..1], serial.stop_bits)
 }

@@ -81,6 +81,11 @@ fn compare(profile: &Profile, image: &Image, given: &Values, ratio: i128) {
     let readout = read(profile, image);
     let read = profile.values(&readout);
     let read = read.unwrap_or_else(|why| panic!("{}: {why}\n{given:?}", profile.name));
+    assert_read(profile, given, &read, ratio);
+}
+
+/// What was read is what a meter measured, as far as its registers can hold it.
+pub fn assert_read(profile: &Profile, given: &Values, read: &Values, ratio: i128) {
     let mut expected = BTreeMap::new();
     for register in &profile.registers {
         let at = register.quantity;
@@ -91,7 +96,7 @@ fn compare(profile: &Profile, image: &Image, given: &Values, ratio: i128) {
         let tolerance = Phase::ALL.map(|phase| expected[&*format!("power_{phase}")].1);
         expected.insert("power".into(), (given.power_w.map(Into::into), tolerance.iter().sum()));
     }
-    for (name, value) in flat(&read) {
+    for (name, value) in flat(read) {
         let of = format!("{}: {name} of {given:?}", profile.name);
         match (value, expected.get(&name)) {
             (None, None) => {}
