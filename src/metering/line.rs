@@ -81,6 +81,20 @@ impl Line {
         bytes * u64::from(self.byte_us)
     }
 
+    /// What a request costs besides its registers: both frames around them, the silence before it
+    /// and the one that ends it.
+    #[must_use]
+    pub fn overhead_us(&self, own_us: u32) -> u64 {
+        let answer_us = u64::from(ANSWER_BYTES) * u64::from(self.byte_us);
+        self.gap_us(own_us) + self.request_us() + u64::from(self.silence_us) + answer_us
+    }
+
+    /// What a register costs.
+    #[must_use]
+    pub fn register_us(&self) -> u64 {
+        2 * u64::from(self.byte_us)
+    }
+
     /// Silence before a request to a slave that wants `own_us` of it.
     #[must_use]
     pub fn gap_us(&self, own_us: u32) -> u64 {

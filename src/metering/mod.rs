@@ -4,9 +4,16 @@
 //! touches a port: the room `serial` asks it what to do, does it, and tells it what came of it.
 
 pub mod bus;
+mod debt;
+mod frame;
 pub mod health;
 pub mod line;
+mod load;
+mod order;
+pub mod plan;
+mod refusals;
 pub mod slave;
+mod slot;
 pub mod time;
 
 pub use bus::{Answer, Ask, Bus, Next, Outcome};

@@ -11,14 +11,24 @@
 //!     Wait    sleep, or take orders
 //! ```
 
+mod choose;
+mod hush;
+mod outcome;
+mod seat;
+mod tally;
 mod turn;
 
 pub use turn::{Answer, Ask, Next, Outcome};
 
+use self::{
+    choose::{IDLE_US, Turn},
+    hush::{Hush, Silence},
+    seat::Seat,
+};
 use crate::{
     domain::{id::MeterName, reading::ReadFault},
-    metering::{health::BusHealth, line::Line, slave::Slave, time::Micros},
-    protocol::modbus::{Block, Readout},
+    metering::{health::BusHealth, line::Line, load::Load, slave::Slave, time::Micros},
+    protocol::modbus::Block,
 };
 
 /// A bus.
@@ -26,147 +36,211 @@ use crate::{
 pub struct Bus {
     line: Line,
     seats: Vec<Seat>,
+    /// The last byte on the line.
     quiet_since: Micros,
-    listen_until: Option<Micros>,
-    asking: Option<(usize, Block)>,
+    hush: Option<Hush>,
+    /// The line did not fall silent, and is tried all the same.
+    is_tried: bool,
+    offer: Option<(usize, Block)>,
+    asking: Option<Asking>,
+    /// Who was asked last, and for what: what is heard unasked is perhaps from there.
+    last_asked: Option<(usize, Block)>,
+    /// When anybody answered last.
+    last_answer: Micros,
+    /// When the last quarantine after a fault was over.
+    last_fault: Option<Micros>,
+    wishes: u64,
     gone: Option<String>,
+    load: Load,
+    noise_bytes: u64,
+    babbles: u64,
 }
 
-#[derive(Debug)]
-struct Seat {
-    slave: Slave,
-    due: Micros,
-    began: Option<Micros>,
-    left: Vec<Block>,
-    readout: Readout,
-}
-
-impl Seat {
-    fn begin(&mut self, due: Micros) {
-        self.due = due;
-        self.began = None;
-        self.left = self.slave.wanted.clone();
-        self.readout = Readout::default();
-    }
+/// The request that is under way.
+#[derive(Debug, Clone, Copy)]
+struct Asking {
+    seat: usize,
+    block: Block,
+    sent: Micros,
 }
 
 impl Bus {
-    /// A bus whose port has just been opened.
+    /// A bus whose port has just been opened. What is said on the line at that moment is not
+    /// meant for it, so it begins by listening.
     #[must_use]
     pub fn new(line: Line, slaves: Vec<Slave>, now: Micros) -> Self {
-        let seat = |slave: Slave| Seat {
-            left: slave.wanted.clone(),
-            slave,
-            due: now,
-            began: None,
-            readout: Readout::default(),
-        };
-        let seats = slaves.into_iter().map(seat).collect();
-        Self { line, seats, quiet_since: now, listen_until: None, asking: None, gone: None }
+        Self {
+            line,
+            seats: slaves.into_iter().map(|slave| Seat::new(slave, now)).collect(),
+            quiet_since: now,
+            hush: Some(Hush::new(now, None)),
+            is_tried: false,
+            offer: None,
+            asking: None,
+            last_asked: None,
+            last_answer: now,
+            last_fault: None,
+            wishes: 0,
+            gone: None,
+            load: Load::new(now),
+            noise_bytes: 0,
+            babbles: 0,
+        }
     }
 
-    /// What is to be done now. The same again, until something is told or time passes.
+    /// What is to be done now; the same again, until something is told or time passes.
     pub fn next(&mut self, now: Micros) -> Next {
-        let far = now.plus(1_000_000);
-        if let Some(until) = self.listen_until.filter(|until| *until > now) {
+        self.offer = None;
+        if self.gone.is_some() {
+            return Next::Wait { until: now.plus(IDLE_US) };
+        }
+        if let Some(asking) = self.asking {
+            return Next::Wait { until: asking.sent.plus(self.line.patience_us(asking.block)) };
+        }
+        if let Some(until) = self.hushed(now) {
             return Next::Listen { until };
         }
-        if self.gone.is_some() || self.asking.is_some() {
-            return Next::Wait { until: far };
-        }
-        let Some(seat) = self.seats.iter().min_by_key(|seat| seat.due) else {
-            return Next::Wait { until: far };
-        };
-        match seat.left.first() {
-            Some(block) if seat.due <= now => {
-                let not_before = self.quiet_since.plus(self.line.gap_us(seat.slave.silence_us));
-                Next::Ask(Ask {
-                    meter: seat.slave.meter.clone(),
-                    address: seat.slave.address,
-                    block: *block,
-                    not_before,
-                    patience_us: self.line.patience_us(*block),
-                })
+        match self.turn(now) {
+            Turn::None(until) => Next::Wait { until },
+            Turn::Ask(at, block) => {
+                self.offer = Some((at, block));
+                Next::Ask(self.ask(at, block))
             }
-            _ => Next::Wait { until: seat.due.max(now.plus(1000)) },
+        }
+    }
+
+    fn ask(&self, at: usize, block: Block) -> Ask {
+        let slave = &self.seats[at].slave;
+        Ask {
+            meter: slave.meter.clone(),
+            address: slave.address,
+            block,
+            not_before: self.quiet_since.plus(self.line.gap_us(slave.silence_us)),
+            patience_us: self.line.patience_us(block),
+        }
+    }
+
+    /// Until when the line must be listened to.
+    fn hushed(&mut self, now: Micros) -> Option<Micros> {
+        let hush = self.hush.as_ref()?;
+        match hush.silence(&self.line, now) {
+            Silence::Until(until) => return Some(until),
+            Silence::Fell => {}
+            Silence::Babble => {
+                self.babbles += 1;
+                self.is_tried = true;
+                if let Some(at) = hush.seat {
+                    self.seats[at].slot.forgive();
+                }
+            }
+        }
+        self.end_hush(now);
+        None
+    }
+
+    fn end_hush(&mut self, now: Micros) {
+        let Some(hush) = self.hush.take() else { return };
+        self.load.used(hush.since, now);
+        if hush.seat.is_some() {
+            self.last_fault = Some(now);
         }
     }
 
     /// The request of the last [`Next::Ask`] is handed to the port at this moment; returns until
     /// when its answer is awaited.
     pub fn sent(&mut self, now: Micros) -> Micros {
-        let due = self.seats.iter().enumerate().min_by_key(|(_, seat)| seat.due);
-        let Some((at, _)) = due else { return now };
+        let Some((at, block)) = self.offer.take() else { return now };
+        self.asking = Some(Asking { seat: at, block, sent: now });
+        self.last_asked = Some((at, block));
+        self.is_tried = false;
         let seat = &mut self.seats[at];
-        let Some(block) = seat.left.first().copied() else { return now };
-        seat.began.get_or_insert(now);
-        self.asking = Some((at, block));
+        seat.sent(now);
+        seat.tally.asked();
         now.plus(self.line.patience_us(block))
-    }
-
-    /// What came of the request, once for each that was sent; the moment is that of the last byte,
-    /// or when patience was over.
-    pub fn answered(&mut self, answer: Answer, now: Micros) -> Option<Outcome> {
-        let (at, block) = self.asking.take()?;
-        self.quiet_since = now;
-        let seat = &mut self.seats[at];
-        let meter = seat.slave.meter.clone();
-        let next_due = seat.due.plus(u64::from(seat.slave.interval_ms) * 1000);
-        match answer {
-            Answer::Words(words) => {
-                seat.readout.add(block, words);
-                seat.left.retain(|left| *left != block);
-                let began = seat.began?;
-                seat.left.is_empty().then(|| {
-                    let readout = std::mem::take(&mut seat.readout);
-                    seat.begin(next_due);
-                    Outcome::Round(meter, readout, began)
-                })
-            }
-            Answer::Fault(fault) => {
-                seat.begin(next_due);
-                self.listen_until = Some(now.plus(u64::from(self.line.quarantine_us)));
-                Some(Outcome::Failed(meter, fault, now))
-            }
-        }
     }
 
     /// These bytes came when no answer was awaited, or in place of one.
     pub fn heard(&mut self, bytes: &[u8], now: Micros) {
-        if !bytes.is_empty() {
-            self.quiet_since = now;
-            self.listen_until = Some(now.plus(u64::from(self.line.quarantine_us)));
+        if bytes.is_empty() {
+            return;
         }
-    }
-
-    /// The meter is next in turn, also if it is backed off; what is then read of it is asked for
-    /// after this.
-    pub fn read_now(&mut self, meter: &MeterName) {
-        for seat in self.seats.iter_mut().filter(|seat| seat.slave.meter == *meter) {
-            seat.begin(Micros(0));
+        self.noise_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.offer = None;
+        if self.is_tried {
+            return;
         }
-    }
-
-    /// The port is gone; what that means for each meter.
-    pub fn port_gone(&mut self, why: &str, now: Micros) -> Vec<Outcome> {
-        self.gone = Some(why.to_owned());
-        self.asking = None;
-        let failed = |seat: &Seat| {
-            let fault = ReadFault::PortGone(why.to_owned());
-            Outcome::Failed(seat.slave.meter.clone(), fault, now)
-        };
-        self.seats.iter().map(failed).collect()
-    }
-
-    /// The port is there again.
-    pub fn port_back(&mut self, now: Micros) {
-        self.gone = None;
         self.quiet_since = now;
+        if self.hush.is_none() && self.asking.is_none() {
+            // An answer that came twice, perhaps; there may be more of it.
+            if let Some((at, block)) = self.last_asked {
+                self.seats[at].debts.owe(block.table, block.count, now);
+            }
+        }
+        let hush = self.hush.get_or_insert_with(|| Hush::new(now, None));
+        let heard = hush.hear(bytes, now);
+        for seat in &mut self.seats {
+            seat.debts.hear(seat.slave.address, heard, now);
+        }
+        if let (Some(at), Some((last, block))) = (hush.seat, self.last_asked)
+            && at == last
+            && !self.seats[at].debts.has(block.table, block.count)
+        {
+            // The late answer was waited for, and there it is.
+            self.end_hush(now);
+        }
+    }
+
+    /// The meter is next in turn, also if it is backed off, with a reading that begins after
+    /// this.
+    pub fn read_now(&mut self, meter: &MeterName) {
+        self.wishes += 1;
+        let under_way = self.asking.map(|asking| asking.seat);
+        for (at, seat) in self.seats.iter_mut().enumerate() {
+            if seat.slave.meter == *meter {
+                seat.wish(self.wishes);
+                if under_way != Some(at) {
+                    seat.drop_useless();
+                }
+            }
+        }
+    }
+
+    /// The port is gone; what that means for each meter, once.
+    pub fn port_gone(&mut self, why: &str, now: Micros) -> Vec<Outcome> {
+        let is_known = self.gone.is_some();
+        self.gone = Some(why.to_owned());
+        (self.asking, self.offer, self.hush) = (None, None, None);
+        let fault = ReadFault::PortGone(why.to_owned());
+        let mut outcomes = Vec::new();
+        for seat in self.seats.iter_mut().filter(|_| !is_known) {
+            seat.end();
+            seat.tally.fault(&fault);
+            seat.tally.failed();
+            outcomes.push(Outcome::Failed(seat.slave.meter.clone(), fault.clone(), now));
+        }
+        outcomes
+    }
+
+    /// The port is there again: everybody is asked, after a while of listening.
+    pub fn port_back(&mut self, now: Micros) {
+        if self.gone.take().is_none() {
+            return;
+        }
+        (self.quiet_since, self.hush) = (now, Some(Hush::new(now, None)));
+        for seat in &mut self.seats {
+            seat.slot.reset();
+        }
     }
 
     /// How it does.
     #[must_use]
-    pub fn health(&self, _now: Micros) -> BusHealth {
-        BusHealth { port_gone: self.gone.clone(), ..BusHealth::default() }
+    pub fn health(&self, now: Micros) -> BusHealth {
+        BusHealth {
+            load_permille: self.load.permille(now),
+            noise_bytes: self.noise_bytes,
+            babbles: self.babbles,
+            port_gone: self.gone.clone(),
+            slaves: self.seats.iter().map(|seat| tally::health(seat, now)).collect(),
+        }
     }
 }
