@@ -16,7 +16,8 @@ mod range;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -24,13 +25,39 @@ use sitepilot::{
     protocol::modbus::{
         Block, Confidence, Phase, Profile, Quantity, Register, SerialDefaults, Table,
     },
-    service::profiles::{self, Shelf},
+    service::{
+        config::{Config, ConfigError},
+        profiles::{self, Shelf},
+    },
 };
 
 const BLUEPRINT: &str = "blueprint";
 
 const BEGIN: &str = "<!-- meters: written by tests/profiles.rs -->\n";
 const END: &str = "<!-- end of meters -->\n";
+
+/// What a config needs beside meters.
+const SITE: &str = r#"
+[site]
+code = "3101150012"
+name = "Hongqiao P1"
+timezone = "Asia/Shanghai"
+data_dir = "DIR/data"
+[broker]
+listen = "0.0.0.0:1883"
+[[uplink]]
+name = "cloud"
+kind = "charger"
+revision = "1.10"
+url = "mqtt://mqtt.example.com"
+part_number = "SITEPILOT-1"
+serial = "SP-1"
+vendor = "ACME"
+registration_code_file = "DIR/secret"
+username = "default"
+password_file = "DIR/secret"
+primary = true
+"#;
 
 /// Meters that do not send all of voltage, current, power and imported energy, with the reason.
 const POOR: [(&str, &[&str], &str); 1] = [(
@@ -247,6 +274,59 @@ fn the_document_lists_every_meter() {
         fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
     }
     assert_eq!(written, wanted, "written anew with SITEPILOT_BLESS=1");
+}
+
+#[test]
+fn the_document_s_example_is_good() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/meters.md");
+    let document = fs::read_to_string(&document).unwrap();
+    let (_, example) = document.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let secret = data.path().join("secret");
+    fs::write(&secret, "secret\n").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let text = format!("{SITE}{example}").replace("DIR", data.path().to_str().unwrap());
+    let config = Config::parse(&data.path().join("site.toml"), &text);
+    let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+    let profiles: Vec<&str> = config.meters.iter().map(|it| it.profile.name.as_str()).collect();
+    assert_eq!((config.buses.len(), profiles), (2, vec!["eastron-sdm630"]));
+}
+
+/// Every key of the form is explained: those that a spoilt file is told of.
+#[test]
+fn the_document_explains_every_key() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/meters.md");
+    let document = fs::read_to_string(&document).unwrap();
+    let places = [
+        ("", "zzzzzzzz = 1"),
+        ("[values]", "zzzzzzzz = 1"),
+        ("[values]", "power = { zzzzzzzz = 1 }"),
+        ("[values]", "power_factor = { zzzzzzzz = 1 }"),
+        ("[factors]", "zzzzzzzz = 1"),
+        ("[factors]", "ct = { zzzzzzzz = 1 }"),
+        ("", "serial = { zzzzzzzz = 1 }"),
+        ("", "identity = [{ zzzzzzzz = 1 }]"),
+        ("", "unreadable = [{ zzzzzzzz = 1 }]"),
+    ];
+    let mut keys = BTreeSet::new();
+    for (table, line) in places {
+        let text = format!("function = 3\n{table}\n{line}\n");
+        let ConfigError(faults) = profiles::parse("e", Path::new("e"), &text).unwrap_err();
+        let hint = faults.iter().filter(|fault| fault.key.contains("zzzzzzzz"));
+        let hint = hint.filter_map(|fault| fault.hint.as_deref()).next().unwrap();
+        let known = hint.strip_prefix("known here: ").unwrap_or_else(|| panic!("{hint}"));
+        keys.extend(known.split(", ").map(str::to_owned));
+    }
+    assert!(keys.len() > 40, "{keys:?}");
+    // Those that are named by the first and the last of a row of phases.
+    let middle = ["power_l2", "voltage_l2", "current_l2"];
+    for key in keys.iter().filter(|key| !middle.contains(&key.as_str())) {
+        let is_word = |text: &str| {
+            text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == key)
+        };
+        assert!(is_word(&document), "docs/meters.md does not explain {key}");
+    }
 }
 
 fn rendered() -> String {
