@@ -18,7 +18,13 @@ mod spoken;
 #[path = "scenario/world.rs"]
 mod world;
 
-use sitepilot::domain::reply::PileReply;
+use sitepilot::domain::{
+    order::{Ending, Order},
+    quantity::Energy,
+    reading::Metering,
+    reply::PileReply,
+    time::Stamp,
+};
 use world::World;
 
 const ROUNDS: u64 = 60;
@@ -42,6 +48,9 @@ struct Player {
     orders: Vec<Kept>,
     clock: u32,
     meter: u32,
+    /// What the meter of the first connector really shows, in Wh.
+    flown: u64,
+    by_meter: u32,
     is_connected: bool,
     is_linked: bool,
     cuts: u32,
@@ -49,12 +58,17 @@ struct Player {
 
 impl Player {
     fn new(seed: u64) -> Self {
+        let mut world = World::new();
+        world.run("meter M1 measures 11 max=100000000");
+        world.run("power cut");
         Self {
-            world: World::new(),
+            world,
             rng: fastrand::Rng::with_seed(seed),
             orders: Vec::new(),
             clock: 10,
             meter: 100_000,
+            flown: 7_000_000,
+            by_meter: 0,
             is_connected: false,
             is_linked: false,
             cuts: 0,
@@ -67,14 +81,21 @@ impl Player {
         self.world.check();
     }
 
+    /// The pile's clock is the site's.
+    fn wait(&mut self, seconds: u32) {
+        self.clock += seconds;
+        self.say(&format!("wait {seconds}s"));
+    }
+
     fn running(&self, plug: u16) -> Option<usize> {
         self.orders.iter().position(|order| order.plug == plug && order.ended.is_none())
     }
 
     fn act(&mut self) {
-        self.clock += self.rng.u32(1..20);
+        let passed_s = self.rng.u32(1..20);
+        self.wait(passed_s);
         let plug = self.rng.u16(1..=2);
-        match self.rng.u8(0..22) {
+        match self.rng.u8(0..29) {
             0..=3 => self.start(plug),
             4..=6 => self.progress(plug),
             7..=9 => self.stop(plug),
@@ -84,8 +105,15 @@ impl Player {
             14 => self.link_down(),
             15..=16 => self.link_up(),
             17 => self.power_cut(),
-            18 => self.say("clock jumps 1d"),
-            19 => self.say("wait 35s"),
+            18 => {
+                self.clock += 86_400;
+                self.say("clock jumps 1d");
+            }
+            19 => self.wait(35),
+            20..=23 => self.read_meter(),
+            24 => self.mistake_meter(),
+            25 => self.replace_meter(),
+            26 => self.wait(2),
             _ => self.cloud(),
         }
     }
@@ -113,14 +141,50 @@ impl Player {
             ended: None,
             is_answered: false,
         };
+        if self.rng.u8(0..4) != 0 {
+            self.read_meter();
+        }
         let line = start_line(&order);
         self.orders.push(order);
         self.say(&line);
     }
 
+    fn read_meter(&mut self) {
+        let (kwh, wh) = (self.flown / 1000, self.flown % 1000);
+        self.say(&format!("meter M1: {kwh}.{wh:03} kWh"));
+    }
+
+    /// It does not answer, or shows less than it did, or what no installation can carry.
+    fn mistake_meter(&mut self) {
+        let line = match self.rng.u8(0..4) {
+            0 => "meter M1: silent".to_owned(),
+            1 => "meter M1: unusable".to_owned(),
+            2 => format!("meter M1: {} kWh", self.flown / 2000),
+            _ => "meter M1: 9999999999 kWh".to_owned(),
+        };
+        self.say(&line);
+    }
+
+    fn replace_meter(&mut self) {
+        self.flown = self.rng.u64(0..1000);
+        if self.rng.bool() {
+            self.read_meter();
+        }
+        self.say("meter M1 replaced");
+    }
+
+    /// What a pile counts flows through the meter of its connector, a little more of it.
+    fn flows(&mut self, plug: u16, most: std::ops::Range<u32>) {
+        let wh = 10 * self.rng.u32(most);
+        self.meter += wh;
+        if plug == 1 {
+            self.flown += u64::from(wh + wh / 50);
+        }
+    }
+
     fn progress(&mut self, plug: u16) {
         let Some(at) = self.running(plug) else { return };
-        self.meter += 10 * self.rng.u32(1..50);
+        self.flows(plug, 1..50);
         self.orders[at].to = self.meter;
         if self.is_connected {
             let order = &self.orders[at];
@@ -135,7 +199,7 @@ impl Player {
 
     fn stop(&mut self, plug: u16) {
         let Some(at) = self.running(plug) else { return };
-        self.meter += 10 * self.rng.u32(0..50);
+        self.flows(plug, 0..50);
         self.orders[at].to = self.meter;
         self.orders[at].ended = Some(self.clock);
         if !self.is_connected {
@@ -150,6 +214,32 @@ impl Player {
             (order.to - order.from) / 10
         );
         self.say(&line);
+        self.wait_for_answer(at, &line);
+    }
+
+    /// A report that waits for a reading: whatever comes, it is answered in two seconds, unless
+    /// the pile or the controller goes before that.
+    fn wait_for_answer(&mut self, at: usize, line: &str) {
+        if self.is_answered() {
+            return self.note_answer(at);
+        }
+        match self.rng.u8(0..8) {
+            0 => {
+                self.say(line);
+                self.wait(2);
+            }
+            1 => {
+                self.mistake_meter();
+                self.wait(2);
+            }
+            2 => self.wait(2),
+            3 => return self.leave(),
+            4 => return self.power_cut(),
+            _ => self.read_meter(),
+        }
+        if !self.is_answered() {
+            self.wait(2);
+        }
         self.note_answer(at);
     }
 
@@ -177,15 +267,18 @@ impl Player {
             (order.to - order.from) / 10
         );
         self.say(&line);
-        self.note_answer(at);
+        self.wait_for_answer(at, &line);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.world
+            .replies
+            .iter()
+            .any(|reply| matches!(reply, PileReply::Stop { .. } | PileReply::Transaction { .. }))
     }
 
     fn note_answer(&mut self, at: usize) {
-        let answered =
-            self.world.replies.iter().any(|reply| {
-                matches!(reply, PileReply::Stop { .. } | PileReply::Transaction { .. })
-            });
-        assert!(answered, "an ended order is answered at once");
+        assert!(self.is_answered(), "an ended order is answered");
         self.orders[at].is_answered = true;
     }
 
@@ -246,10 +339,14 @@ impl Player {
             let same: Vec<_> = ledger.iter().filter(|order| is_same(order, kept)).collect();
             assert_eq!(same.len(), 1, "{kept:?} is on record once");
             let ending = same[0].ending.as_ref().expect("ended");
-            if !same[0].flags.estimated {
-                assert_eq!(ending.energy.wh(), u64::from(kept.to - kept.from), "{kept:?}");
+            let billed = same[0].metering.as_ref().and_then(Metering::billed);
+            if let Some((start, stop)) = billed {
+                check_bill(ending, start.energy, stop.energy);
+            } else if !same[0].flags.estimated {
+                check_bill(ending, wh(kept.from), wh(kept.to));
             }
         }
+        check_no_energy_twice(&ledger);
     }
 
     fn heal(&mut self) {
@@ -272,20 +369,44 @@ impl Player {
             if self.world.unsettled() == 0 {
                 return;
             }
-            self.say("wait 61s");
+            self.wait(61);
         }
         panic!("{} orders never settle", self.world.unsettled());
     }
 
-    fn check_rest(&self) {
+    fn check_rest(&mut self) {
         self.check_books();
         let ledger = self.world.ended();
         assert_eq!(ledger.len(), self.orders.len(), "the ledger has the pile's orders, no others");
         for order in &ledger {
             let settled = self.world.settled.get(&order.seq).copied().unwrap_or(0);
             assert_eq!(settled, 1, "order #{} settles once", order.seq.0);
+            let billed = order.metering.as_ref().and_then(Metering::billed);
+            if !order.flags.estimated && billed.is_some() {
+                self.by_meter += 1;
+            }
         }
     }
+}
+
+fn wh(wh: u32) -> Energy {
+    Energy::from_wh(wh.into())
+}
+
+/// All figures are the meter's, or all are the pile's.
+fn check_bill(ending: &Ending, start: Energy, stop: Energy) {
+    let (start, stop) = (start.rounded_10_wh(), stop.rounded_10_wh());
+    assert_eq!((ending.meter_start, ending.meter_stop), (Some(start), Some(stop)));
+    assert_eq!(Some(ending.energy), stop.since(start));
+}
+
+/// What the meter counted is in one order at most.
+fn check_no_energy_twice(orders: &[Order]) {
+    let billed = orders.iter().filter_map(|order| order.metering.as_ref()?.billed());
+    let place = |at: Stamp| (at.boot, at.mono);
+    let mut spans: Vec<_> = billed.map(|(start, stop)| (place(start.at), place(stop.at))).collect();
+    spans.sort_unstable();
+    assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
 }
 
 fn start_line(order: &Kept) -> String {
@@ -304,7 +425,7 @@ fn is_same(order: &sitepilot::domain::order::Order, kept: &Kept) -> bool {
 #[test]
 fn whatever_happens_every_answered_order_settles_once() {
     let rounds = std::env::var("SITEPILOT_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"));
-    let (mut orders, mut cuts) = (0, 0);
+    let (mut orders, mut cuts, mut by_meter) = (0, 0, 0);
     for seed in 0..rounds {
         let outcome = std::panic::catch_unwind(|| {
             let mut player = Player::new(seed);
@@ -313,12 +434,14 @@ fn whatever_happens_every_answered_order_settles_once() {
             }
             player.heal();
             player.check_rest();
-            (player.orders.len(), player.cuts)
+            (player.orders.len(), player.cuts, player.by_meter)
         });
-        let (settled, happened) = outcome.unwrap_or_else(|_| panic!("seed {seed} fails"));
+        let (settled, happened, metered) = outcome.unwrap_or_else(|_| panic!("seed {seed} fails"));
         orders += settled;
         cuts += happened;
+        by_meter += metered;
     }
-    assert!(orders > 0 && cuts > 0, "something happened");
+    assert!(orders > 0 && cuts > 0 && by_meter > 0, "something happened");
     println!("{rounds} rounds, {orders} orders settled once, {cuts} power cuts");
+    println!("{by_meter} orders were billed by the meter");
 }

@@ -109,6 +109,9 @@ fn facts(order: &Value) -> Vec<(&'static str, String)> {
         ("energy", some(energy)),
         ("cost", some(cost)),
         ("meter", meter(order)),
+        ("billed by", billed_by(order)),
+        ("  its meter", metered(order, "start_wh", "stop_wh")),
+        ("  the pile", metered(order, "pile_start_wh", "pile_stop_wh")),
         ("started", format!("{}{clock}", at("started_at"))),
         ("ended", format!("{}{clock}", at("ended_at"))),
         ("stop reason", reason(order)),
@@ -138,6 +141,30 @@ fn meter(version: &Value) -> String {
             format!("{start} to {stop} kWh")
         }
     }
+}
+
+/// Which of the two readings below it counts, where the connector has a meter of its own.
+fn billed_by(order: &Value) -> String {
+    let metering = &order["metering"];
+    let (meter, curve) = (cell(&metering["meter"]), rows(&metering["curve_wh"]).count());
+    match metering["billed"].as_str() {
+        Some("meter") => format!("meter {meter}, read {curve} times in between"),
+        Some(_) => format!("the pile's values: meter {meter} was not read at both ends"),
+        None => NOTHING.to_owned(),
+    }
+}
+
+/// Both ends, to the Wh: two meters are compared.
+fn metered(order: &Value, start: &str, stop: &str) -> String {
+    let metering = &order["metering"];
+    if metering.is_null() {
+        return NOTHING.to_owned();
+    }
+    let kwh = |key: &str| {
+        let wh = metering[key].as_u64();
+        wh.map_or("?".to_owned(), |wh| format!("{}.{:03}", wh / 1000, wh % 1000))
+    };
+    format!("{} to {} kWh", kwh(start), kwh(stop))
 }
 
 fn reason(version: &Value) -> String {
@@ -205,5 +232,32 @@ fn section<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
     if !rows.is_empty() {
         print("\n");
         table(heading, rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_readings_are_told_and_which_is_billed() {
+        let mut order = json!({ "metering": {
+            "meter": "M1", "billed": "meter", "start_wh": 1_000_004, "stop_wh": 1_001_016,
+            "pile_start_wh": 100_000, "pile_stop_wh": null, "curve_wh": [1_000_400],
+        }});
+        let told = |order: &Value| -> Vec<String> {
+            let facts = facts(order);
+            let metered = facts.iter().skip_while(|(name, _)| *name != "billed by").take(3);
+            metered.map(|(_, value)| value.clone()).collect()
+        };
+        let billed = "meter M1, read 1 times in between";
+        let readings = ["1000.004 to 1001.016 kWh", "100.000 to ? kWh"];
+        assert_eq!(told(&order), [&[billed], &readings[..]].concat());
+        order["metering"]["billed"] = "pile".into();
+        let billed = "the pile's values: meter M1 was not read at both ends";
+        assert_eq!(told(&order), [&[billed], &readings[..]].concat());
+        assert!(told(&json!({})).is_empty(), "nothing is said of an order without a meter");
     }
 }

@@ -145,6 +145,12 @@ pub struct Metering {
 }
 
 impl Metering {
+    /// The readings to bill by, at the start and at the end: both, or the pile's are billed.
+    #[must_use]
+    pub fn billed(&self) -> Option<(Sample, Sample)> {
+        self.start.zip(self.stop).filter(|(start, stop)| start.energy <= stop.energy)
+    }
+
     /// All samples, in the order of time.
     pub fn samples(&self) -> impl Iterator<Item = &Sample> {
         self.start.iter().chain(&self.curve).chain(&self.stop)

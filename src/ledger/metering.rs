@@ -139,7 +139,8 @@ impl Writer<'_> {
         let columns = StampColumns::from(at);
         let sql = "UPDATE meters SET replaced_boot = ?2, replaced_mono = ?3, replaced_wall = ?4,
             replaced_quality = ?5 WHERE no = ?1
-            AND (replaced_boot IS NOT ?2 OR replaced_mono IS NOT ?3)";
+            AND (boot IS NOT NULL OR replaced_boot IS NOT ?2 OR replaced_mono IS NOT ?3
+              OR replaced_wall IS NOT ?4)";
         let StampColumns { boot, mono, wall, quality } = columns;
         let mut update = self.conn.prepare_cached(sql)?;
         if update.execute(params![no, boot, mono, wall, quality])? == 0 {

@@ -42,8 +42,7 @@ pub(super) struct ByMeter {
 
 /// The meter's figures, if they are those to bill by: both its readings, or neither.
 pub(super) fn by_meter(order: &Order) -> Option<ByMeter> {
-    let metering = order.metering.as_ref()?;
-    let (start, stop) = metering.start.zip(metering.stop)?;
+    let (start, stop) = order.metering.as_ref()?.billed()?;
     let (start, stop) = (start.energy.rounded_10_wh(), stop.energy.rounded_10_wh());
     Some(ByMeter { start, stop, energy: stop.since(start)? })
 }

@@ -53,6 +53,8 @@ mod turn;
 mod uplinks;
 
 pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
+pub use metering::{CURVE_LIMIT, CURVE_MS};
+pub use meters::KEEP_MS;
 pub use outbox::WINDOW_LIMIT;
 pub use remote::REMOTES_LIMIT;
 

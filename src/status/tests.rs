@@ -3,11 +3,18 @@
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::view::OrderView;
+use super::{
+    dossier::{Dossier, DossierView},
+    view::OrderView,
+};
 use crate::domain::{
-    id::{CardNo, ConnectorNo, KeyTime, OrderKey, OrderSeq, PileCode, Place, RecordNo, UplinkName},
+    id::{
+        CardNo, ConnectorNo, KeyTime, MeterName, OrderKey, OrderSeq, PileCode, Place, RecordNo,
+        UplinkName,
+    },
     order::{Delivery, DeliveryState, Ending, Flags, Order, OrderState},
     quantity::{Energy, Money},
+    reading::{Metering, Sample},
     time::{BootId, ClockQuality, Mono, Stamp, Wall},
 };
 
@@ -105,4 +112,39 @@ fn a_time_nobody_knows_is_null_and_says_why() {
     let shown = shown(&order);
     assert_eq!((&shown["started_at"], &shown["clock"]), (&json!(null), &json!("unset")));
     assert_eq!(shown["deliveries"][0]["confirmed_at"], json!(null));
+}
+
+#[test]
+fn an_order_with_a_meter_shows_both_readings_and_which_is_billed() {
+    let sample = |wh| Sample { energy: Energy::from_wh(wh), at: stamp(ClockQuality::Synced) };
+    let mut order = order();
+    let zone = TimeZone::fixed(jiff::tz::offset(8));
+    let show = |order: &Order| {
+        let (versions, journal) = (Vec::new(), Vec::new());
+        let dossier = Dossier { order: order.clone(), versions, journal };
+        serde_json::to_value(DossierView::of(&dossier, &zone)).unwrap()
+    };
+    assert_eq!(show(&order).get("metering"), None);
+    order.metering = Some(Metering {
+        meter: MeterName::new("M1").unwrap(),
+        start: Some(sample(1_000_004)),
+        curve: vec![sample(1_000_400), sample(1_000_900)],
+        stop: Some(sample(1_001_016)),
+        pile_start: Some(Energy::from_wh(100_000)),
+        pile_stop: None,
+    });
+    let wanted = json!({
+        "meter": "M1",
+        "billed": "meter",
+        "start_wh": 1_000_004,
+        "stop_wh": 1_001_016,
+        "pile_start_wh": 100_000,
+        "pile_stop_wh": null,
+        "curve_wh": [1_000_400, 1_000_900],
+    });
+    assert_eq!(show(&order)["metering"], wanted);
+    order.metering.as_mut().unwrap().stop = None;
+    assert_eq!(show(&order)["metering"]["billed"], "pile");
+    order.ending = None;
+    assert_eq!(show(&order)["metering"]["billed"], json!(null));
 }

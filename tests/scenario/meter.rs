@@ -5,10 +5,10 @@ use sitepilot::{
         event::OperatorRequest,
         id::{ConnectorNo, MeterName},
         quantity::Energy,
-        reading::{Measures, MeterEvent, ReadFault, Values},
+        reading::{Measures, MeterEvent, Metering, ReadFault, Values},
         time::Mono,
     },
-    site::{Input, MeterConfig},
+    site::{Input, MeterConfig, entry::Entry},
 };
 
 use super::World;
@@ -46,6 +46,39 @@ impl World {
             tolerance: Energy::from_wh(100),
             report_interval_ms: 60_000,
         });
+    }
+
+    /// Readings never fall without a replacement, whatever is restarted in between.
+    pub(super) fn watch_meters(&mut self, entry: &Entry) {
+        match entry {
+            Entry::MeterReplaced { meter, .. } => {
+                self.shown.remove(meter);
+            }
+            Entry::MeterKept { meter, reading } | Entry::MeterBegun { meter, reading } => {
+                let energy = reading.energy_import.expect("an energy");
+                self.watch(meter.clone(), energy);
+            }
+            Entry::SampleKept { seq, sample, .. } => {
+                self.watch(self.metered[seq].clone(), sample.energy);
+            }
+            Entry::OrderOpened(order) => {
+                let Some(metering) = &order.metering else { return };
+                self.metered.insert(order.seq, metering.meter.clone());
+                if let Some(start) = metering.start {
+                    self.watch(metering.meter.clone(), start.energy);
+                }
+            }
+            Entry::OrderRecorded(order) => {
+                let samples: Vec<_> = order.metering.iter().flat_map(Metering::samples).collect();
+                assert!(samples.is_sorted_by_key(|sample| sample.energy), "{samples:?}");
+            }
+            _ => {}
+        }
+    }
+
+    fn watch(&mut self, meter: MeterName, energy: Energy) {
+        let before = self.shown.insert(meter.clone(), energy);
+        assert!(before.is_none_or(|before| before <= energy), "{meter} fell to {energy}");
     }
 
     /// `age=200`: the round began so many ms ago.

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use sitepilot::{
     domain::{
         event::{HistoryLevel, HistoryQuery, OperatorRequest},
-        id::{ConnectionId, OrderSeq, Sequence, StartToken},
+        id::{ConnectionId, MeterName, OrderSeq, Sequence, StartToken},
         order::Order,
+        quantity::Energy,
         reading::Metering,
         reply::{PileCall, PileReply, ToPile, UplinkMessage},
         time::{ClockQuality, Mono, Now, Wall},
@@ -62,6 +63,9 @@ pub struct World {
     pub transcript: Vec<String>,
     /// Answers the pile got, for those who keep books.
     pub replies: Vec<PileReply>,
+    /// What each meter was last believed to show, by the entries; a replacement starts anew.
+    shown: BTreeMap<MeterName, Energy>,
+    metered: BTreeMap<OrderSeq, MeterName>,
     /// How often each order was settled.
     pub settled: BTreeMap<OrderSeq, u32>,
 }
@@ -85,6 +89,8 @@ impl World {
             spoken: None,
             transcript: Vec::new(),
             replies: Vec::new(),
+            shown: BTreeMap::new(),
+            metered: BTreeMap::new(),
             settled: BTreeMap::new(),
         };
         world.boot();
@@ -131,6 +137,7 @@ impl World {
             if let Entry::OrderSettled { seq, .. } = entry {
                 *self.settled.entry(*seq).or_default() += 1;
             }
+            self.watch_meters(entry);
         }
         let ledger = self.ledger.as_mut().expect("running");
         let released = ledger.commit(step).expect("the ledger commits");
