@@ -3,7 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use sitepilot::{
@@ -208,4 +212,118 @@ async fn a_meter_that_was_replaced_is_told_of_before_it_is_believed() {
     let values = place.meter("incomer")["values"].clone();
     assert!(values["energy_import_wh"].as_u64().unwrap() < 1000, "{values}");
     assert_eq!(place.bench.cli(&["meters", "replaced", "nobody"]).status.code(), Some(1));
+}
+
+/// The name of the likeliest profile at each address.
+fn likeliest(report: &Value) -> Vec<(u64, String)> {
+    let found = report["found"].as_array().unwrap().iter();
+    let each = found.map(|found| {
+        let best = found["profiles"][0]["profile"].as_str().unwrap_or("none").to_owned();
+        (found["address"].as_u64().unwrap(), best)
+    });
+    each.collect()
+}
+
+#[tokio::test]
+async fn a_scan_finds_the_meters_of_a_line_and_what_they_are() {
+    let place = Place::new();
+    // The config knows one of the two.
+    place.bench.replace(&format!("address = {LEFT}"), "address = 99");
+    let report = place.bench.json(&[
+        "meters",
+        "scan",
+        "--bus",
+        "line",
+        "--addresses",
+        "1-9",
+        "--timeout-ms",
+        "60",
+    ]);
+    let wanted = [(u64::from(INCOMER), SDM630.to_owned()), (u64::from(LEFT), SDM120.to_owned())];
+    assert_eq!(likeliest(&report), wanted, "{report}");
+    let first = &report["found"][0];
+    assert_eq!(first["setting"], json!({ "baud": 19200, "parity": "none", "stop_bits": 1 }));
+    assert_eq!((&first["name"], &report["found"][1]["name"]), (&json!("incomer"), &Value::Null));
+    assert_eq!(first["profiles"][0]["values"]["voltage_dv"], json!([2300, 2300, 2300]));
+    // What is not in the config can be pasted into it.
+    let config = report["config"].as_str().unwrap();
+    assert!(config.contains("address = 7\nprofile = \"eastron-sdm120\"\n"), "{config}");
+    assert!(!config.contains("address = 1\n"), "{config}");
+
+    let args = ["meters", "scan", "--bus", "line", "--addresses", "7", "--timeout-ms", "60"];
+    let shown = place.bench.cli(&args);
+    let table = text(&shown.stdout);
+    assert!(table.contains("19200 8N1") && table.contains("230.0 V, 50.00 Hz"), "{table}");
+    assert!(table.contains("[[meter]]"), "{table}");
+    for (args, code) in [
+        (&["--bus", "other"][..], 1),
+        (&["--bus", "line", "--addresses", "0"], 64),
+        (&["--bus", "line", "--speeds", "123"], 64),
+    ] {
+        let output = place.bench.cli(&[&["meters", "scan"], args].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_disturbed_address_is_told_of_and_the_scan_goes_on() {
+    let place = Place::new();
+    place.meters.with(INCOMER, |slave, _| slave.fail(Fault::Flip, Lasting::ForEver)).unwrap();
+    let report = place.bench.json(&[
+        "meters",
+        "scan",
+        "--bus",
+        "line",
+        "--addresses",
+        "1,7",
+        "--timeout-ms",
+        "60",
+    ]);
+    assert_eq!(likeliest(&report), [(u64::from(LEFT), SDM120.to_owned())], "{report}");
+    assert_eq!(report["disturbed"][0]["address"], 1, "{report}");
+}
+
+fn bus_state(bench: &Bench) -> String {
+    bench.json(&["status"])["buses"][0]["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_scan_borrows_the_bus_of_a_running_controller_and_gives_it_back() {
+    let mut place = Place::new();
+    place.start().await;
+    let scan = |addresses: &str| {
+        let args = ["meters", "scan", "--json", "--bus", "line", "--addresses", addresses];
+        let mut command = place.bench.command(&args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // A whole one.
+    let done = scan("1-7").wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(likeliest(&report).len(), 2, "{report}");
+    place.bench.until("it is given back", |bench| bus_state(bench) == "open").await;
+    place.bench.until("meters are read again", |_| place.is_good("incomer")).await;
+
+    // One that somebody stops.
+    let stopped = scan("1-247");
+    place.bench.until("the bus is lent", |bench| bus_state(bench) == "lent").await;
+    assert_eq!(place.bench.get("/healthz").0, 200, "a lent bus is no fault of a room");
+    kill("-INT", &stopped);
+    let stopped = stopped.wait_with_output().unwrap();
+    assert_eq!(stopped.status.code(), Some(1), "{}", text(&stopped.stderr));
+    let report: Value = serde_json::from_slice(&stopped.stdout).unwrap();
+    assert_eq!(report["interrupted"], true, "{report}");
+    place.bench.until("it is given back", |bench| bus_state(bench) == "open").await;
+
+    // One that dies.
+    let died = scan("1-247");
+    place.bench.until("the bus is lent", |bench| bus_state(bench) == "lent").await;
+    kill("-KILL", &died);
+    assert!(!died.wait_with_output().unwrap().status.success());
+    place.bench.until("the controller takes it back", |bench| bus_state(bench) == "open").await;
+    place.bench.until("meters are read again", |_| place.is_good("incomer")).await;
+}
+
+fn kill(signal: &str, child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }

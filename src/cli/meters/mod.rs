@@ -7,9 +7,10 @@ use super::{
     status::rows,
     table::{NOTHING, cell, json, print, table},
 };
-use crate::domain::id::MeterName;
+use crate::domain::id::{BusName, MeterName};
 
 mod read;
+mod scan;
 
 /// `meters`
 #[derive(Debug, clap::Subcommand)]
@@ -22,6 +23,8 @@ pub(super) enum Meters {
         #[arg(value_parser = meter_name)]
         name: MeterName,
     },
+    /// Find meters on a bus and guess what they are; borrows the bus from a running controller
+    Scan(scan::Arguments),
     /// A meter was replaced or reset: begin anew with its next reading
     Replaced {
         /// Its name
@@ -34,11 +37,16 @@ fn meter_name(text: &str) -> Result<MeterName, String> {
     MeterName::new(text).map_err(|error| error.to_string())
 }
 
+fn bus_name(text: &str) -> Result<BusName, String> {
+    BusName::new(text).map_err(|error| error.to_string())
+}
+
 /// `meters`
 pub(super) fn run(common: &Common, command: &Meters) -> Result<Exit, Failure> {
     match command {
         Meters::List => list(common),
         Meters::Read { name } => read::run(common, name),
+        Meters::Scan(arguments) => scan::run(common, arguments),
         Meters::Replaced { name } => {
             let path = format!("/api/v1/meters/{name}/replaced");
             let done = common.running()?.post(&path, None)?;

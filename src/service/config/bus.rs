@@ -26,8 +26,11 @@ pub struct Bus {
     pub timeout_ms: u32,
 }
 
-/// Speeds that meters can be set to.
-pub const SPEEDS: [u64; 10] = [300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200];
+impl Bus {
+    /// Speeds that meters can be set to.
+    pub const SPEEDS: [u32; 10] =
+        [300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200];
+}
 
 /// What must not appear twice, and where it appeared first.
 #[derive(Debug, Default)]
@@ -131,15 +134,16 @@ fn device(at: &At<String>, faults: &mut Faults<'_>) -> Option<At<PathBuf>> {
 }
 
 fn baud(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<u32> {
-    let (min, max) = (SPEEDS[0], SPEEDS[SPEEDS.len() - 1]);
+    let speeds = Bus::SPEEDS;
+    let (min, max) = (u64::from(speeds[0]), u64::from(speeds[speeds.len() - 1]));
     let at = section.number("baud", min..=max, faults);
     let at = section.required("baud", at, faults, "as set at the meters, such as 9600")?;
-    if !SPEEDS.contains(&at.value) {
-        let list = SPEEDS.map(|speed| speed.to_string()).join(", ");
+    let baud = speeds.into_iter().find(|speed| u64::from(*speed) == at.value);
+    if baud.is_none() {
+        let list = speeds.map(|speed| speed.to_string()).join(", ");
         faults.add(&at.place, format!("is not a speed of a serial line: {}", at.value), list);
-        return None;
     }
-    u32::try_from(at.value).ok()
+    baud
 }
 
 fn parity(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Parity> {
