@@ -114,6 +114,10 @@ async fn meters_are_read_and_told_of_and_one_that_dies_harms_nobody() {
     place.bench.until("it is stale", |_| place.meter("left")["quality"] == "stale").await;
     assert!(place.is_good("incomer"), "{:?}", place.meter("incomer"));
     assert_eq!(place.bench.get("/healthz").0, 200, "a dead meter is no fault of a room");
+    let status = place.bench.json(&["status"]);
+    let slave = &status["buses"][0]["meters"][1];
+    assert!(slave["timeouts"].as_u64().unwrap() > 0, "{slave}");
+    assert!(slave["backed_off_ms"].as_u64().is_some(), "{slave}");
     let page = place.bench.get("/metrics").1;
     assert!(!page.contains("sitepilot_meter_power_watts{meter=\"left\""), "no old value: {page}");
     place.meters.with(LEFT, |slave, _| slave.be_well()).unwrap();
@@ -155,12 +159,16 @@ fn check_pages(place: &Place) {
     let bus = &status["buses"][0];
     assert_eq!((&bus["name"], &bus["state"]), (&json!("line"), &json!("open")));
     assert!(bus["load_permille"].as_u64().unwrap() <= 1000, "{bus}");
+    let slave = &bus["meters"][0];
+    assert!(slave["readings"].as_u64().unwrap() > 0 && slave["timeouts"] == 0, "{slave}");
+    assert!(slave["round_trip_ms"].as_u64().is_some(), "{slave}");
     let metrics = bench.get("/metrics").1;
     for wanted in [
         "sitepilot_meter_power_watts{meter=\"incomer\",measures=\"site\"} 6900",
         "sitepilot_meter_voltage_volts{meter=\"incomer\",measures=\"site\",phase=\"L2\"} 230.0",
         "sitepilot_meter_quality{meter=\"left\",measures=\"connector 1\",quality=\"good\"} 1",
         "sitepilot_bus_open{bus=\"line\"} 1",
+        "sitepilot_meter_readings_total{bus=\"line\",meter=\"incomer\"}",
     ] {
         assert!(metrics.contains(wanted), "{wanted} in {metrics}");
     }

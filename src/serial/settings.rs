@@ -41,7 +41,8 @@ pub enum Port {
 
 impl Port {
     /// How long things take on it.
-    pub(super) fn line(&self, turnaround_ms: u32, timeout_ms: u32) -> Line {
+    #[must_use]
+    pub fn line(&self, turnaround_ms: u32, timeout_ms: u32) -> Line {
         match self {
             Self::Serial { baud, .. } => Line::serial(*baud, turnaround_ms, timeout_ms),
             Self::Tcp { .. } => Line::tcp(turnaround_ms, timeout_ms),

@@ -64,7 +64,7 @@ impl Meter {
 }
 
 /// Tables that others refer to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Listed<'a, T> {
     pub(super) list: &'a [T],
     /// Whether each could be read. One that could not has a fault already, and who refers to it

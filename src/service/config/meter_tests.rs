@@ -231,3 +231,17 @@ fn a_port_that_is_not_there_is_warned_of() {
     let wanted = "site.toml:44: bus[1].serial.port: is not there: /dev/ttyNOTHING9\nhint: ";
     assert!(warnings.iter().any(|warning| warning.to_string().starts_with(wanted)), "{warnings:?}");
 }
+
+#[test]
+fn a_bus_that_cannot_keep_up_is_warned_of() {
+    let warned = |from: &str, to: &str| -> Vec<String> {
+        let config = Desk::new().parse(&with_meters(from, to)).unwrap();
+        let warnings = config.warnings(Path::new("site.toml"), None);
+        let texts = warnings.iter().map(ToString::to_string);
+        texts.filter(|text| text.contains("cannot keep up")).collect()
+    };
+    assert!(warned("", "").is_empty());
+    let [warning] = &warned("baud = 9600", "baud = 300")[..] else { panic!("one warning") };
+    assert!(warning.starts_with("site.toml:42: bus[1]: cannot keep up: one reading of each of its 1 meter(s) takes about "), "{warning}");
+    assert_eq!(warned("address = 1", "address = 1\npoll_interval_ms = 100").len(), 1);
+}

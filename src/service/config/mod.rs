@@ -13,6 +13,7 @@ pub(in crate::service) mod fault;
 mod later;
 mod meter;
 mod observer;
+mod pace;
 mod paths;
 mod pile;
 pub(in crate::service) mod reader;
@@ -222,11 +223,14 @@ fn read_meters(
     faults: &mut Faults<'_>,
 ) -> (Vec<Bus>, Vec<Meter>) {
     let sections = root.sections("bus", faults);
-    let written = sections.len();
+    let places: Vec<_> = sections.iter().map(|section| section.place().clone()).collect();
     let buses = bus::read_all(sections, faults);
-    let listed = Listed { is_whole: buses.len() == written, list: &buses };
+    let listed = Listed { is_whole: buses.len() == places.len(), list: &buses };
     let around = meter::Around { shelf, piles, buses: listed };
     let meters = meter::read_all(root.sections("meter", faults), &around, faults);
+    if around.buses.is_whole {
+        pace::check(&buses, &places, &meters, faults);
+    }
     (buses, meters)
 }
 
