@@ -207,6 +207,15 @@ impl Site {
         }
     }
 
+    /// An order is heard of that counted as ended when the next one began there.
+    pub(super) fn goes_on(&mut self, seq: OrderSeq, turn: &mut Turn) {
+        let order = self.book.get(seq).filter(|order| order.state.is_open());
+        let metering = order.and_then(|order| order.metering.as_ref());
+        if metering.is_some_and(|metering| metering.stop.is_some()) {
+            self.drop_metering(seq, "it went on after the next order began there", turn);
+        }
+    }
+
     /// An order comes that was not heard of while it ran. Where it may have run during one that is
     /// open there, the meter's readings of that are of both.
     pub(super) fn end_metering_around(

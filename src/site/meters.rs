@@ -377,3 +377,109 @@ impl Site {
         Ok(format!("meter {name} ended with {old}; its next reading is its first"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::time::{ClockQuality, Wall};
+
+    const POWER_W: u64 = 100_000;
+
+    fn at(boot: u64, ms: u64, clock: Option<i64>) -> Stamp {
+        let wall = clock
+            .map_or(Wall::default(), |unix_ms| Wall { unix_ms, quality: ClockQuality::Synced });
+        Stamp { boot: BootId(boot), mono: Mono(ms), wall }
+    }
+
+    fn reading(wh: u64, at: Stamp) -> Reading {
+        Reading { energy_import: Some(Energy::from_wh(wh)), energy_export: None, at }
+    }
+
+    /// How much energy a reading may have gained, to the Wh.
+    fn most(last: Stamp, new: Stamp) -> u64 {
+        let can = |wh: u64| judge(&reading(0, last), &reading(wh, new), POWER_W).is_ok();
+        let (mut least, mut most) = (0, 1 << 40);
+        while least + 1 < most {
+            let middle = (least + most) / 2;
+            if can(middle) { least = middle } else { most = middle }
+        }
+        least
+    }
+
+    #[test]
+    fn energy_grows_no_faster_than_the_installation_can_carry() {
+        let (begin, hour) = (1_790_000_000_000, 3_600_000);
+        assert_eq!(most(at(1, 0, None), at(1, 3_600_000, None)), 101_000);
+        // A clock that jumps within a run does not matter.
+        assert_eq!(most(at(1, 0, Some(begin)), at(1, 36_000, Some(0))), 2_000);
+        // Across runs the calendar counts, if it was known.
+        assert_eq!(most(at(1, 9, Some(begin)), at(2, 9, Some(begin + hour))), 101_000);
+        let a_year = 366 * 24 * 100_000 + 1_000;
+        assert_eq!(most(at(1, 9, None), at(2, 9, Some(begin))), a_year);
+        assert_eq!(most(at(1, 9, Some(begin)), at(2, 9, None)), a_year);
+        // Set back in between: nobody knows how long it was.
+        assert_eq!(most(at(1, 9, Some(begin)), at(2, 9, Some(begin - 1))), a_year);
+        // At least as long as the run has lasted.
+        assert_eq!(most(at(1, 9, Some(begin)), at(2, 3_600_000, Some(begin + 5))), 101_000);
+    }
+
+    #[test]
+    fn coarse_steps_and_greatest_values_are_no_leap() {
+        // A float of kWh after ten million of them: steps of a kWh, then nothing for a while.
+        let (last, new) = (at(1, 0, None), at(1, 1_000, None));
+        let judged = |from, to| judge(&reading(from, last), &reading(to, new), POWER_W);
+        assert_eq!(judged(10_000_000_000, 10_000_001_000), Ok(()));
+        assert_eq!(judged(10_000_000_000, 10_000_000_000), Ok(()));
+        assert!(judged(10_000_000_000, 9_999_999_999).is_err());
+        assert!(judged(0, u64::MAX).is_err());
+        let far = judge(&reading(0, last), &reading(u64::MAX, at(1, u64::MAX, None)), u64::MAX);
+        assert_eq!(far, Ok(()), "no overflow");
+    }
+
+    #[test]
+    fn a_register_that_is_missing_is_not_judged_and_not_forgotten() {
+        let config = MeterConfig {
+            name: MeterName::new("M1").expect("a name"),
+            measures: Measures::Site,
+            stale_after_ms: 5_000,
+            max_power_w: POWER_W,
+            tolerance_permille: 30,
+            tolerance: Energy::from_wh(100),
+            report_interval_ms: 60_000,
+        };
+        let mut meter = Meter::new(config, KeptMeter::default(), Mono(0));
+        let says = |import: Option<u64>, export: Option<u64>| Values {
+            energy_import: import.map(Energy::from_wh),
+            energy_export: export.map(Energy::from_wh),
+            ..Values::default()
+        };
+        assert_eq!(meter.quality(Mono(0)), Quality::Bad);
+        assert!(meter.take(says(Some(10), Some(7)), at(1, 1_000, None)).is_ok());
+        assert!(meter.take(says(Some(11), None), at(1, 2_000, None)).is_ok());
+        assert_eq!(meter.quality(Mono(2_000)), Quality::Good);
+        assert!(meter.take(says(Some(12), Some(6)), at(1, 3_000, None)).is_err());
+        assert_eq!(meter.quality(Mono(3_000)), Quality::Implausible);
+        assert!(meter.take(says(Some(12), Some(7)), at(1, 4_000, None)).is_ok());
+        assert_eq!(meter.quality(Mono(9_000)), Quality::Stale);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_believed_never_falls(
+            readings in prop::collection::vec((0_u64..5_000, 0_u64..100_000), 1..50),
+        ) {
+            let mut last = reading(0, at(1, 0, None));
+            let mut ms = 0;
+            for (wh, passed_ms) in readings {
+                ms += passed_ms;
+                let new = reading(wh, at(1, ms, None));
+                if judge(&last, &new, POWER_W).is_ok() {
+                    prop_assert!(new.energy_import >= last.energy_import);
+                    last = new;
+                }
+            }
+        }
+    }
+}

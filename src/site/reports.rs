@@ -42,6 +42,7 @@ impl Site {
             }
             Some(order) => {
                 self.book.resume(order.seq, turn);
+                self.goes_on(order.seq, turn);
                 order.seq
             }
             None => self.open_order(pile, report, turn),
@@ -189,6 +190,7 @@ impl Site {
         };
         self.suspects.remove(&seq);
         self.book.resume(seq, turn);
+        self.goes_on(seq, turn);
         self.book.progress(seq, report.energy, report.cost, turn);
         self.last_progress.insert(seq, report.original.clone());
         self.pass_progress(seq, &report.original, turn);
