@@ -5,5 +5,7 @@
 
 #[path = "metering/faults.rs"]
 mod faults;
+#[path = "metering/islands.rs"]
+mod islands;
 #[path = "metering/wire.rs"]
 mod wire;

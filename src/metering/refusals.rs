@@ -28,6 +28,8 @@ enum Cut {
 pub struct Refusals {
     cuts: BTreeMap<(Table, u16), (Cut, Micros)>,
     absent: BTreeMap<Block, Micros>,
+    /// Registers before or behind values, which a request was longer by than need be.
+    unstretched: BTreeMap<Block, Micros>,
     /// Values that were read once.
     known: BTreeSet<Block>,
 }
@@ -38,10 +40,15 @@ impl Refusals {
         self.known.extend(values);
     }
 
-    /// A request for these values was refused as a whole. Registers between them are the first
-    /// suspects, then one half of the values, then a single one.
-    pub fn refused(&mut self, values: &[Block], now: Micros) {
+    /// This request for these values was refused as a whole. Registers beyond them are the first
+    /// suspects, then registers between them, then one half of the values, then a single one.
+    pub fn refused(&mut self, request: Block, values: &[Block], now: Micros) {
         let until = now.plus(REFUSED_US);
+        let beyond = beyond(request, values);
+        if !beyond.is_empty() {
+            self.unstretched.extend(beyond.into_iter().map(|block| (block, until)));
+            return;
+        }
         let places = seams(values);
         let gaps: Vec<(Table, u16)> =
             places.iter().filter(|seam| seam.gap > 0).map(|seam| seam.at).collect();
@@ -64,12 +71,14 @@ impl Refusals {
     pub fn forget(&mut self) {
         self.cuts.clear();
         self.absent.clear();
+        self.unstretched.clear();
     }
 
     /// What has lasted long enough is forgotten.
     pub fn expire(&mut self, now: Micros) {
         self.cuts.retain(|_, (_, until)| *until > now);
         self.absent.retain(|_, until| *until > now);
+        self.unstretched.retain(|_, until| *until > now);
     }
 
     /// Where requests must be cut.
@@ -77,15 +86,29 @@ impl Refusals {
         self.cuts.keys().copied().collect()
     }
 
-    /// The values that are not asked for.
-    pub fn absent(&self) -> Vec<Block> {
-        self.absent.keys().copied().collect()
+    /// Registers that no request reaches over: values that are not asked for, and what is not
+    /// there beside values that are.
+    pub fn closed(&self) -> Vec<Block> {
+        self.absent.keys().chain(self.unstretched.keys()).copied().collect()
     }
 
     /// Whether this value is asked for.
     pub fn has(&self, value: Block) -> bool {
         !self.absent.contains_key(&value)
     }
+}
+
+/// The registers of a request before its first value and behind its last one.
+fn beyond(request: Block, values: &[Block]) -> Vec<Block> {
+    let Some(first) = values.iter().map(|value| value.start).min() else { return Vec::new() };
+    let behind = values.iter().map(|value| value.end()).max().unwrap_or_else(|| request.end());
+    let between = |start: u32, end: u32| {
+        let start_at = u16::try_from(start).ok()?;
+        let count = u16::try_from(end.checked_sub(start)?).ok().filter(|count| *count > 0)?;
+        Some(Block { table: request.table, start: start_at, count })
+    };
+    let before = between(request.start.into(), first.into());
+    [before, between(behind, request.end())].into_iter().flatten().collect()
 }
 
 /// A place between two values of one request, which cuts neither.

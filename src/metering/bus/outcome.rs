@@ -138,11 +138,11 @@ impl Seat {
     fn learn(&mut self, block: Block, code: u8, now: Micros) -> bool {
         let Some(round) = &mut self.round else { return false };
         let values = round.values_of(block);
-        let is_single = values.len() == 1;
+        let is_single = values == [block];
         if code != ILLEGAL_ADDRESS && (code != ILLEGAL_VALUE || is_single) {
             return false;
         }
-        self.refusals.refused(&values, now);
+        self.refusals.refused(block, &values, now);
         let gone: Vec<Block> =
             values.into_iter().filter(|value| !self.refusals.has(*value)).collect();
         round.done_with(&gone);

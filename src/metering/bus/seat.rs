@@ -125,7 +125,7 @@ impl Seat {
     fn replan(&mut self, line: &Line, owed: &[(Table, u16)], now: Micros) -> Result<Block, Micros> {
         let later = now.plus(OWED_ALONE_US);
         let young = self.debts.pressing(now);
-        let (cuts, closed) = (self.refusals.cuts(), self.refusals.absent());
+        let (cuts, closed) = (self.refusals.cuts(), self.refusals.closed());
         let Some(round) = &mut self.round else { return Err(later) };
         let rules = Rules {
             limits: &self.slave.limits,
