@@ -7,5 +7,11 @@
 mod faults;
 #[path = "metering/islands.rs"]
 mod islands;
+#[path = "metering/limit.rs"]
+mod limit;
+#[path = "metering/planner.rs"]
+mod planner;
+#[path = "metering/schedule.rs"]
+mod schedule;
 #[path = "metering/wire.rs"]
 mod wire;

@@ -14,22 +14,16 @@ pub const REFUSED_US: u64 = 3_600_000_000;
 /// The same for a value that was read before: the meter has it, and is perhaps just starting.
 pub const REFUSED_AGAIN_US: u64 = 60_000_000;
 
-/// Where a request must be cut, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// Registers that nobody wants lie before it.
-    Gap,
-    /// To find the value that is refused.
-    Half,
-}
-
-/// What a slave says that it has not. Bounded by the number of values.
+/// What a slave says that it has not, each with the moment until which it is believed. Bounded by
+/// the number of values and of the registers around them.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals {
-    cuts: BTreeMap<(Table, u16), (Cut, Micros)>,
+    /// Where a request must be cut, to find the value that is refused.
+    cuts: BTreeMap<(Table, u16), Micros>,
+    /// Values that are not asked for.
     absent: BTreeMap<Block, Micros>,
-    /// Registers before or behind values, which a request was longer by than need be.
-    unstretched: BTreeMap<Block, Micros>,
+    /// Registers that nobody wants and that no request reaches over any more.
+    unwanted: BTreeMap<Block, Micros>,
     /// Values that were read once.
     known: BTreeSet<Block>,
 }
@@ -40,22 +34,15 @@ impl Refusals {
         self.known.extend(values);
     }
 
-    /// This request for these values was refused as a whole. Registers beyond them are the first
-    /// suspects, then registers between them, then one half of the values, then a single one.
-    pub fn refused(&mut self, request: Block, values: &[Block], now: Micros) {
+    /// A request for these values was refused as a whole. Registers that nobody wants are the
+    /// first suspects, then one half of the values, then a single one.
+    pub fn refused(&mut self, block: Block, values: &[Block], now: Micros) {
         let until = now.plus(REFUSED_US);
-        let beyond = beyond(request, values);
-        if !beyond.is_empty() {
-            self.unstretched.extend(beyond.into_iter().map(|block| (block, until)));
-            return;
-        }
-        let places = seams(values);
-        let gaps: Vec<(Table, u16)> =
-            places.iter().filter(|seam| seam.gap > 0).map(|seam| seam.at).collect();
-        if !gaps.is_empty() {
-            self.cuts.extend(gaps.into_iter().map(|at| (at, (Cut::Gap, until))));
-        } else if let Some(seam) = places.get(places.len() / 2) {
-            self.cuts.insert(seam.at, (Cut::Half, until));
+        let layout = Layout::of(block, values);
+        if !layout.unwanted.is_empty() {
+            self.unwanted.extend(layout.unwanted.into_iter().map(|registers| (registers, until)));
+        } else if let Some(seam) = layout.seams.get(layout.seams.len() / 2) {
+            self.cuts.insert(*seam, until);
         } else {
             for value in values {
                 let again = self.known.contains(value);
@@ -63,7 +50,7 @@ impl Refusals {
                 self.absent.insert(*value, now.plus(us));
             }
             // It is found; no request reaches over it any more.
-            self.cuts.retain(|_, (cut, _)| *cut == Cut::Gap);
+            self.cuts.clear();
         }
     }
 
@@ -71,14 +58,14 @@ impl Refusals {
     pub fn forget(&mut self) {
         self.cuts.clear();
         self.absent.clear();
-        self.unstretched.clear();
+        self.unwanted.clear();
     }
 
     /// What has lasted long enough is forgotten.
     pub fn expire(&mut self, now: Micros) {
-        self.cuts.retain(|_, (_, until)| *until > now);
+        self.cuts.retain(|_, until| *until > now);
         self.absent.retain(|_, until| *until > now);
-        self.unstretched.retain(|_, until| *until > now);
+        self.unwanted.retain(|_, until| *until > now);
     }
 
     /// Where requests must be cut.
@@ -86,10 +73,9 @@ impl Refusals {
         self.cuts.keys().copied().collect()
     }
 
-    /// Registers that no request reaches over: values that are not asked for, and what is not
-    /// there beside values that are.
+    /// Registers that no request reaches over.
     pub fn closed(&self) -> Vec<Block> {
-        self.absent.keys().chain(self.unstretched.keys()).copied().collect()
+        self.absent.keys().chain(self.unwanted.keys()).copied().collect()
     }
 
     /// Whether this value is asked for.
@@ -98,37 +84,34 @@ impl Refusals {
     }
 }
 
-/// The registers of a request before its first value and behind its last one.
-fn beyond(request: Block, values: &[Block]) -> Vec<Block> {
-    let Some(first) = values.iter().map(|value| value.start).min() else { return Vec::new() };
-    let behind = values.iter().map(|value| value.end()).max().unwrap_or_else(|| request.end());
-    let between = |start: u32, end: u32| {
-        let start_at = u16::try_from(start).ok()?;
-        let count = u16::try_from(end.checked_sub(start)?).ok().filter(|count| *count > 0)?;
-        Some(Block { table: request.table, start: start_at, count })
-    };
-    let before = between(request.start.into(), first.into());
-    [before, between(behind, request.end())].into_iter().flatten().collect()
+/// What lies between the values of a request, and around them.
+struct Layout {
+    /// Registers that belong to no value.
+    unwanted: Vec<Block>,
+    /// Where two values meet, and neither is cut.
+    seams: Vec<(Table, u16)>,
 }
 
-/// A place between two values of one request, which cuts neither.
-struct Seam {
-    at: (Table, u16),
-    /// Registers before it that belong to no value.
-    gap: u32,
-}
-
-fn seams(values: &[Block]) -> Vec<Seam> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    let mut end = sorted.first().map_or(0, |value| value.end());
-    let mut seams = Vec::new();
-    for value in sorted.iter().skip(1) {
-        let start = u32::from(value.start);
-        if start >= end {
-            seams.push(Seam { at: (value.table, value.start), gap: start - end });
+impl Layout {
+    fn of(block: Block, values: &[Block]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let mut layout = Self { unwanted: Vec::new(), seams: Vec::new() };
+        let mut end = u32::from(block.start);
+        for (at, value) in sorted.iter().enumerate() {
+            let start = u32::from(value.start);
+            layout.unwanted.extend(span(block.table, end, start));
+            if at > 0 && start == end {
+                layout.seams.push((block.table, value.start));
+            }
+            end = end.max(value.end());
         }
-        end = end.max(value.end());
+        layout.unwanted.extend(span(block.table, end, block.end()));
+        layout
     }
-    seams
+}
+
+fn span(table: Table, start: u32, end: u32) -> Option<Block> {
+    let count = u16::try_from(end.checked_sub(start)?).ok().filter(|count| *count > 0)?;
+    Some(Block { table, start: u16::try_from(start).ok()?, count })
 }
