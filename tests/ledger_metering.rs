@@ -7,18 +7,25 @@ use std::{fs, path::Path};
 use rusqlite::Connection;
 use sitepilot::{
     domain::{
+        event::OperatorRequest,
         id::{MeterName, OrderSeq},
         order::Order,
         quantity::Energy,
         reading::{Metering, Reading, Sample},
-        time::{BootId, ClockQuality, Mono, Stamp, Wall},
+        time::{BootId, ClockQuality, Mono, Now, Stamp, Wall},
+        wire::Revision,
     },
     ledger::{Filter, Ledger, open_copy},
-    site::entry::{Entry, SamplePart},
+    site::{
+        Input, Site,
+        entry::{Entry, SamplePart},
+    },
 };
 
 #[path = "support/orders.rs"]
 mod orders;
+#[path = "support/small_site.rs"]
+mod small_site;
 
 use orders::{
     confirmed, ended, open, open_entry, opened, record_entry, settled, stamp, undated, uplink,
@@ -226,4 +233,31 @@ fn entries_may_come_twice_and_must_not_contradict() {
     assert!(ledger.record(&entries[1..2]).is_err(), "its meter is not used any more");
     let story: Vec<_> = ledger.reader().unwrap().journal(seq).unwrap();
     assert_eq!(story.last().unwrap().detail, "the meter was replaced");
+}
+
+#[test]
+fn an_order_of_another_ledger_brings_its_readings() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut old, _) = open(from.path());
+    let over = play(&mut old, 1, stamp);
+    let open_order = metered(2, stamp(DAY_MS));
+    old.record(&[open_entry(&open_order)]).unwrap();
+    let (mut ledger, _) = open(to.path());
+    let config = small_site::config(Revision::V1_10, Revision::V1_10);
+    let now = Now { mono: Mono(5), wall: stamp(2 * DAY_MS).wall };
+    let (mut site, step) = Site::restore(ledger.load().unwrap(), config, now);
+    drop(ledger.commit(step).unwrap());
+    for order in all(&old) {
+        let request = OperatorRequest::Import { order: Box::new(order) };
+        let step = site.step(Input::Operator { ticket: 1, request, known: Vec::new() }, now);
+        drop(ledger.commit(step).unwrap());
+    }
+    let orders = all(&ledger);
+    assert_eq!(orders[0].metering, over.metering);
+    assert_eq!(orders[0].ending, over.ending);
+    // The other one never ended there: it has no reading at its end, and is closed without one.
+    assert_eq!(orders[1].metering, open_order.metering);
+    let ending = orders[1].ending.as_ref().unwrap();
+    assert_eq!(ending.meter_start, open_order.meter_start.map(Energy::rounded_10_wh));
+    assert_eq!(ledger.verify().unwrap().bad, None);
 }

@@ -128,4 +128,5 @@ scenarios! {
     meter_clock_unset
     meter_store_full
     meter_telemetry
+    meter_announced
 }
