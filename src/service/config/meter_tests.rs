@@ -245,3 +245,18 @@ fn a_bus_that_cannot_keep_up_is_warned_of() {
     assert!(warning.starts_with("site.toml:42: bus[1]: cannot keep up: one reading of each of its 1 meter(s) takes about "), "{warning}");
     assert_eq!(warned("address = 1", "address = 1\npoll_interval_ms = 100").len(), 1);
 }
+
+/// The tables of meters in the example, which stand there as comments.
+fn example() -> String {
+    let text = include_str!("../../../deploy/site.toml");
+    let begin = text.find("# [[bus]]").unwrap();
+    let end = text[begin..].find("[[uplink]]").unwrap();
+    let lines = text[begin..begin + end].lines().filter(|line| !line.starts_with("#  "));
+    lines.map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line))).collect()
+}
+
+#[test]
+fn the_meters_of_the_example_can_be_used() {
+    let config = Desk::new().parse(&format!("{GOOD}{}", example())).unwrap();
+    assert_eq!((config.buses.len(), config.meters.len()), (2, 2));
+}

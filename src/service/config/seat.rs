@@ -184,8 +184,8 @@ fn profile(
     let at = at?;
     let profile = find(&at, around.shelf, faults)?;
     if !profile.verified {
-        let text = format!("nobody has compared it with a meter's display: {}", at.value);
-        faults.warn(&at.place, text, "compare: sitepilot meters read NAME");
+        let text = format!("has no two sources that agree: {}", at.value);
+        faults.warn(&at.place, text, "compare with the display: sitepilot meters read NAME");
     }
     let Some(place) = ct.as_ref().or(vt.as_ref()).map(|at| at.place.clone()) else {
         return Some(Arc::new(profile));

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on a terminal; elsewhere only what is found.
+/// A bar on a terminal; elsewhere only what is tried and what is found.
 pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
@@ -20,8 +20,9 @@ impl Bar {
     }
 
     pub(super) fn setting(&self, written: &str) {
-        if let Some(bar) = &self.0 {
-            bar.set_message(written.to_owned());
+        match &self.0 {
+            Some(bar) => bar.set_message(written.to_owned()),
+            None => eprintln!("trying {written}"),
         }
     }
 
