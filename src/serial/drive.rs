@@ -74,6 +74,8 @@ struct Drive<T> {
     line: Line,
     bus: Bus,
     state: State,
+    /// The line talked when the last request was to go out.
+    is_put_off: bool,
     shows: Shows,
     diary: Diary,
 }
@@ -87,7 +89,9 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         health.begin(&settings.meters);
         let diary = Diary::new(settings.bus.clone(), settings.port.to_string());
         let state = State::Gone(now);
-        Self { settings, orders, tell, health, line, bus, state, shows: Shows::default(), diary }
+        let shows = Shows::default();
+        let is_put_off = false;
+        Self { settings, orders, tell, health, line, bus, state, is_put_off, shows, diary }
     }
 
     fn now(&self) -> Micros {
@@ -122,7 +126,10 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
             State::Gone(_) | State::Lent(_) => self.open().await,
             State::Open(_) | State::Idle => match self.bus.next(now) {
                 Next::Ask(ask) => self.ask(&ask).await,
-                Next::Listen { until } | Next::Wait { until } => self.pass(until).await,
+                Next::Listen { until } | Next::Wait { until } => {
+                    self.is_put_off = false;
+                    self.pass(until).await
+                }
             },
         }
     }
@@ -221,11 +228,14 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         }
         let State::Open(wire) = &mut self.state else { return Turn::On };
         let noise = wire.drain();
-        if !noise.is_empty() || wire.gone().is_some() {
-            // The request stands, and the schedule says when the line is silent enough for it.
+        let is_put_off = !noise.is_empty() && !self.is_put_off;
+        if is_put_off || wire.gone().is_some() {
+            // The schedule says when the line is silent enough for it, or tries it all the same.
+            self.is_put_off = is_put_off;
             self.heard(&noise);
             return Turn::On;
         }
+        self.is_put_off = false;
         let now = (self.settings.now)().1;
         let patience = Duration::from_micros(self.bus.sent(now).since(now));
         let exchanged = wire.ask(ask.address, ask.block, patience).await;
@@ -314,7 +324,11 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         Turn::On
     }
 
+    /// Whoever asks for a meter that is not here, or for one too many, finds the reply dropped.
     fn show(&mut self, meter: MeterName, reply: oneshot::Sender<Shown>) {
+        if self.settings.meters.iter().all(|settings| settings.name != meter) {
+            return;
+        }
         let why = match &self.state {
             State::Open(_) | State::Idle => {
                 self.bus.read_now(&meter);

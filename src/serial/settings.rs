@@ -115,7 +115,8 @@ pub struct Settings {
 pub enum Order {
     /// Read this meter next.
     ReadNow(MeterName),
-    /// Read this meter next, and show what came; the reply is dropped if too many wait for one.
+    /// Read this meter next, and show what came; the reply is dropped if too many
+    /// wait for one, or there is no such meter.
     Show {
         /// The meter.
         meter: MeterName,

@@ -17,8 +17,10 @@ use tracing_subscriber::{
 };
 
 /// What is always added: the router opens a span at level ERROR for every packet, and its
-/// library tells of every lost link what we tell once. That of TLS warns of what any stranger sends.
-const QUIET: [&str; 4] = ["rumqttd=warn", "rumqttc=error", "hyper=warn", "rustls=error"];
+/// library tells of every lost link what we tell once. That of TLS warns of what any stranger sends,
+/// that of Modbus of every disturbed frame.
+const QUIET: [&str; 5] =
+    ["rumqttd=warn", "rumqttc=error", "hyper=warn", "rustls=error", "tokio_modbus=off"];
 
 /// Changes the level while the program runs.
 #[derive(Debug, Clone)]
