@@ -1,5 +1,6 @@
 //! `demo`: a whole site in one process, with a cloud, piles and outages, and a verdict.
 
+mod bus;
 mod cast;
 mod place;
 mod story;
@@ -7,6 +8,7 @@ mod verdict;
 mod view;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -16,16 +18,21 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 
 use self::{
+    bus::{Bus, METERED_PILE, SILENT_PLUG},
     cast::CAST,
     place::Place,
     story::{Act, story},
-    verdict::{PileBook, Verdict},
+    verdict::{Metering, PileBook, Verdict},
     view::View,
 };
 use super::Exit;
 use crate::{
     clock::Clock,
-    domain::{id::PileCode, time::Mono},
+    domain::{
+        id::{MeterName, PileCode},
+        reading::Quality,
+        time::Mono,
+    },
     ledger,
     peers::{
         backend::{Account, Backend, BackendConfig, Faults},
@@ -36,6 +43,7 @@ use crate::{
         pile::{Memory, Pile, PileNews},
     },
     service::supervisor::Running,
+    site::snapshot::Snapshot,
 };
 
 /// How often the stage is looked at.
@@ -92,6 +100,7 @@ async fn play(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let mut stage = Stage::build(arguments, &clock).await?;
     let view = View::new(Duration::from_secs(arguments.seconds));
     view.event(Mono(0), "piles A and C speak 1.10 and B 1.0; B and C have to register first");
+    view.event(Mono(0), &stage.words_of_bus());
     let begin = clock.mono();
     let since = || Mono(clock.mono().since_ms(begin));
     for (at, act) in story(arguments.seed, arguments.seconds) {
@@ -118,6 +127,10 @@ struct Stage {
     line: Line,
     cloud: Handle<Backend>,
     piles: Vec<Handle<Pile>>,
+    /// The meters, or why there are none.
+    bus: anyhow::Result<Bus>,
+    /// What is thought of the meters.
+    qualities: BTreeMap<MeterName, Quality>,
     /// What became of the piles, in their order.
     books: Vec<PileBook>,
     /// Cloud, line and piles; dropped with the stage.
@@ -149,12 +162,15 @@ impl Stage {
             forward.run().await;
             anyhow::anyhow!("the line ended by itself")
         });
-        let place = Place::make(line.address())?;
+        let cast = CAST.iter().enumerate();
+        let piles: Vec<Handle<Pile>> = cast
+            .map(|(index, role)| Handle::new(role.pile(index, arguments.seed), Arc::clone(&tell)))
+            .collect();
+        let bus = Bus::build(&piles[METERED_PILE], &tell);
+        let tables = bus.as_ref().map(Bus::tables).unwrap_or_default();
+        let place = Place::make(line.address(), &tables)?;
         let site = Running::start(&place.config).await?;
-        let mut piles = Vec::new();
-        for (index, role) in CAST.iter().enumerate() {
-            let pile = Handle::new(role.pile(index, arguments.seed), Arc::clone(&tell));
-            piles.push(pile.clone());
+        for pile in piles.iter().cloned() {
             let mut broker = Broker::plain("127.0.0.1", place.doors);
             broker.back_off_ms = (200, 1_000);
             players.spawn(async {
@@ -163,7 +179,17 @@ impl Stage {
             });
         }
         let books = CAST.iter().map(PileBook::of).collect();
-        Ok(Self { place, site, line, cloud, piles, books, players })
+        let qualities = BTreeMap::new();
+        Ok(Self { place, site, line, cloud, piles, bus, qualities, books, players })
+    }
+
+    fn words_of_bus(&self) -> String {
+        match &self.bus {
+            Ok(_) => {
+                "three meters hang on an RS-485 bus: the site's, and those of pile A".to_owned()
+            }
+            Err(error) => format!("there are no meters, for want of a pseudo-terminal: {error:#}"),
+        }
     }
 
     /// Lets time pass; what the piles tell goes into their books.
@@ -177,9 +203,20 @@ impl Stage {
         }
         self.note()?;
         if let Some(snapshot) = self.site.snapshot() {
+            self.watch_meters(&snapshot, view, at);
             view.show(at, &snapshot);
         }
         Ok(())
+    }
+
+    /// Tells when a meter is thought of in another way than before.
+    fn watch_meters(&mut self, snapshot: &Snapshot, view: &View, at: Mono) {
+        for meter in &snapshot.meters {
+            let before = self.qualities.insert(meter.name.clone(), meter.quality);
+            if before.is_some_and(|before| before != meter.quality) {
+                view.event(at, &format!("meter {} is {}", meter.name, meter.quality.name()));
+            }
+        }
     }
 
     fn note(&mut self) -> anyhow::Result<()> {
@@ -216,17 +253,22 @@ impl Stage {
             Act::Dispute { pile: index } => {
                 pile(index).with(|pile, now| pile.dispute_last_order(now));
             }
+            Act::Silence => self.with_bus(|bus| bus.fall_silent(SILENT_PLUG)),
+            Act::Speech => self.with_bus(|bus| bus.speak(SILENT_PLUG)),
             Act::PowerCut { pile: index } => {
                 pile(index).with(|pile, now| pile.power_cut(DARK_MS, Memory::Lost, now));
             }
         }
     }
 
+    fn with_bus(&self, act: impl FnOnce(&Bus)) {
+        // Without meters nothing becomes of it.
+        let _ = self.bus.as_ref().map(act);
+    }
+
     /// Nothing runs, nothing is owed, and no pile waits for an answer.
     fn is_at_rest(&self) -> bool {
-        let quiet = |snapshot: Arc<crate::site::snapshot::Snapshot>| {
-            snapshot.open.is_empty() && snapshot.unsettled == 0
-        };
+        let quiet = |snapshot: Arc<Snapshot>| snapshot.open.is_empty() && snapshot.unsettled == 0;
         let piles_wait =
             self.piles.iter().any(|pile| pile.with(|pile, _| pile.store().unanswered() > 0));
         self.site.snapshot().is_some_and(quiet) && !piles_wait
@@ -244,7 +286,8 @@ impl Stage {
             orders.push(order.clone());
             Ok::<(), ledger::LedgerError>(())
         })?;
-        Ok(Verdict::of(self.books, &orders, &books))
+        let metering = if self.bus.is_ok() { Metering::Expected } else { Metering::Impossible };
+        Ok(Verdict::of(self.books, &orders, &books, metering))
     }
 }
 

@@ -33,6 +33,11 @@ pub fn pile_code(index: usize) -> String {
     format!("31011500120{:05}", index + 1)
 }
 
+/// The site's number of a pile's connector.
+pub fn connector(pile: usize, plug: u16) -> usize {
+    pile * usize::from(PLUGS) + usize::from(plug)
+}
+
 /// Directory and config.
 pub struct Place {
     dir: PathBuf,
@@ -43,12 +48,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes the directory and reads the config back, as a controller does.
+    /// Makes the directory and reads the config back, as a controller does; `meters` are the
+    /// tables of the bus.
     ///
     /// # Errors
     ///
     /// If it cannot be made.
-    pub fn make(cloud: SocketAddr) -> anyhow::Result<Self> {
+    pub fn make(cloud: SocketAddr, meters: &str) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("sitepilot-demo-{}", std::process::id()));
         let made = fs::DirBuilder::new().mode(0o700).create(&dir);
         made.with_context(|| format!("cannot make a directory: {}", dir.display()))?;
@@ -56,7 +62,7 @@ impl Place {
         let doors = free_port()?;
         let written = write(&dir.join("password"), PASSWORD)
             .and_then(|()| write(&dir.join("code"), REGISTRATION_CODE))
-            .and_then(|()| write(&file, &toml(&dir, doors, cloud)));
+            .and_then(|()| write(&file, &(toml(&dir, doors, cloud) + meters)));
         let config = written.and_then(|()| {
             Config::load(&file).map_err(|faults| anyhow!("the demo's own config: {faults:?}"))
         });
@@ -138,8 +144,7 @@ answer_timeout_ms = 1500
 }
 
 fn pile_table(dir: &str, index: usize, role: &Role) -> String {
-    let first = index * usize::from(PLUGS);
-    let connectors: Vec<usize> = (first + 1..=first + usize::from(PLUGS)).collect();
+    let connectors: Vec<usize> = (1..=PLUGS).map(|plug| connector(index, plug)).collect();
     let password = match role.entry {
         Entry::Configured => format!("password_file = \"{dir}/password\""),
         Entry::Expected | Entry::Unknown => String::new(),

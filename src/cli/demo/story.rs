@@ -1,6 +1,9 @@
 //! What happens in a demo: the same story for the same seed.
 
-use super::cast::CAST;
+use super::{
+    bus::{METERED_PILE, SILENT_PLUG},
+    cast::CAST,
+};
 use crate::domain::time::Mono;
 
 /// Piles of the demo, with two connectors each.
@@ -14,6 +17,12 @@ const CUT_PILE: usize = PILES - 1;
 
 /// Time at the end in which nothing new happens, so that everything can settle.
 const QUIET_MS: u64 = 9_000;
+
+/// How long a meter is silent: longer than its last reading is trusted.
+const SILENCE_MS: u64 = 6_000;
+
+/// After that long the silent meter is read again, whatever the bus thought of it meanwhile.
+const HEARD_AGAIN_MS: u64 = 7_000;
 
 /// Shortest demo whose story has room for everything.
 pub const SHORTEST_S: u64 = 20;
@@ -62,6 +71,10 @@ pub enum Act {
         /// Index of the pile.
         pile: usize,
     },
+    /// The meter of a connector falls silent.
+    Silence,
+    /// It answers again.
+    Speech,
 }
 
 /// The acts in the order of their time.
@@ -79,8 +92,15 @@ pub fn story(seed: u64, seconds: u64) -> Vec<(Mono, Act)> {
     acts.push((Mono(end_ms * 7 / 10), Act::Repeat { pile: 0 }));
     acts.push((Mono(end_ms * 8 / 10), Act::Dispute { pile: 1 }));
     acts.push((Mono(end_ms / 2), Act::PowerCut { pile: CUT_PILE }));
+    acts.push((Mono(silent_from(end_ms)), Act::Silence));
+    acts.push((Mono(silent_from(end_ms) + SILENCE_MS), Act::Speech));
     acts.sort_by_key(|(at, _)| *at);
     acts
+}
+
+/// When a meter falls silent.
+fn silent_from(end_ms: u64) -> u64 {
+    (end_ms / 2).max(5_000)
 }
 
 fn sessions(
@@ -104,6 +124,13 @@ fn sessions(
                 acts.push((Mono(cut_ms - 2_500), Act::Card { pile, plug, card }));
             }
             at = cut_ms + 3_000 + rng.u64(0..1_000);
+            continue;
+        }
+        // An order that begins without a reading takes the first one within seconds for its start.
+        // That is little at a real pile, and half the order in a demo: none begins there.
+        let silent = silent_from(end_ms)..silent_from(end_ms) + SILENCE_MS + HEARD_AGAIN_MS;
+        if (pile, plug) == (METERED_PILE, SILENT_PLUG) && silent.contains(&at) {
+            at = silent.end;
             continue;
         }
         if at + charge >= end_ms {
@@ -165,6 +192,8 @@ mod tests {
                 assert_eq!(count(|act| matches!(act, Act::Repeat { .. })), 1);
                 assert_eq!(count(|act| matches!(act, Act::Dispute { .. })), 1);
                 assert_eq!(count(|act| matches!(act, Act::PowerCut { .. })), 1);
+                assert_eq!(count(|act| matches!(act, Act::Silence)), 1);
+                assert_eq!(count(|act| matches!(act, Act::Speech)), 1);
                 if seconds == 60 {
                     let in_replay = count(|act| matches!(act, Act::Cut { in_replay: true }));
                     assert_eq!(in_replay, 1, "seed {seed}");

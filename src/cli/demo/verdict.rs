@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::cast::Role;
+use super::{
+    bus::{TOLERANCE_PERMILLE, TOLERANCE_WH},
+    cast::Role,
+};
 use crate::{
     domain::{
         id::{OrderId, PileCode},
@@ -38,6 +41,27 @@ impl PileBook {
     }
 }
 
+/// Whether a demo had meters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// It had.
+    #[default]
+    Expected,
+    /// The system had no pseudo-terminal for them.
+    Impossible,
+}
+
+/// What the meters billed, and what the piles counted beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metered {
+    /// Orders that a meter billed.
+    pub orders: usize,
+    by_meters: Energy,
+    by_piles: Energy,
+    /// Those whose two energies do not agree.
+    pub off: Vec<String>,
+}
+
 /// What came of a demo.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -49,6 +73,10 @@ pub struct Verdict {
     pub lost: Vec<String>,
     /// What the cloud settled twice, or was told in two ways.
     pub duplicated: Vec<String>,
+    /// Whether there were meters.
+    pub metering: Metering,
+    /// What they billed.
+    pub metered: Metered,
     /// The piles' own books.
     pub piles: Vec<PileBook>,
     /// Orders the site closed itself.
@@ -60,12 +88,14 @@ pub struct Verdict {
 impl Verdict {
     /// Compares the three books.
     #[must_use]
-    pub fn of(piles: Vec<PileBook>, ledger: &[Order], cloud: &Books) -> Self {
+    pub fn of(piles: Vec<PileBook>, ledger: &[Order], cloud: &Books, metering: Metering) -> Self {
         let mut verdict = Self {
             recorded: ledger.len(),
             settled: ledger.iter().filter(|order| order.state == OrderState::Settled).count(),
             estimated: ledger.iter().filter(|order| order.flags.estimated).count(),
             disputed: ledger.iter().filter(|order| order.flags.disputed).count(),
+            metering,
+            metered: Metered::of(ledger),
             ..Self::default()
         };
         let by_key: BTreeMap<(PileCode, String, i64), &Order> =
@@ -89,12 +119,18 @@ impl Verdict {
         verdict
     }
 
-    /// Whether every pile came in, nothing was lost and nothing settled twice.
+    /// Whether every pile came in, nothing was lost, nothing settled twice, and the meters were of
+    /// use.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let all_settled = self.settled == self.recorded && self.recorded > 0;
         let all_piles = self.piles.iter().all(|pile| pile.boots > 0);
-        all_settled && all_piles && self.lost.is_empty() && self.duplicated.is_empty()
+        let all_meters = match self.metering {
+            Metering::Expected => self.metered.orders > 0 && self.metered.off.is_empty(),
+            Metering::Impossible => true,
+        };
+        let all_orders = all_settled && self.lost.is_empty() && self.duplicated.is_empty();
+        all_orders && all_piles && all_meters
     }
 }
 
@@ -102,10 +138,44 @@ fn key(order: &Order) -> (PileCode, String, i64) {
     (order.key.pile, order.key.record.to_string(), order.key.started.0)
 }
 
+/// What a meter billed and what the pile counted, where a meter was read at start and end.
+fn two_energies(order: &Order) -> Option<(Energy, Option<Energy>)> {
+    let between = |start: Energy, stop: Energy| stop.rounded_10_wh().since(start.rounded_10_wh());
+    let metering = order.metering.as_ref()?;
+    let (start, stop) = metering.start.zip(metering.stop)?;
+    let by_pile = metering.pile_start.zip(metering.pile_stop);
+    let by_pile = by_pile.and_then(|(start, stop)| between(start, stop));
+    Some((between(start.energy, stop.energy)?, by_pile))
+}
+
+/// Whether the ledger has the pile's figures: billed, or beside those of the meter.
 fn has(order: &Order, told: &AnsweredOrder) -> bool {
     order.ending.as_ref().is_some_and(|ending| {
-        ending.energy == told.energy && ending.cost.is_none_or(|c| c.fen() == told.cost.fen())
+        let energy = match two_energies(order) {
+            Some((by_meter, by_pile)) => by_pile.filter(|_| ending.energy == by_meter),
+            None => Some(ending.energy),
+        };
+        energy == Some(told.energy) && ending.cost.is_none_or(|cost| cost.fen() == told.cost.fen())
     })
+}
+
+impl Metered {
+    fn of(ledger: &[Order]) -> Self {
+        let mut metered = Self::default();
+        for order in ledger {
+            let Some((by_meter, by_pile)) = two_energies(order) else { continue };
+            metered.orders += 1;
+            metered.by_meters = metered.by_meters.saturating_add(by_meter);
+            metered.by_piles = metered.by_piles.saturating_add(by_pile.unwrap_or_default());
+            let tolerated = (by_meter.wh() * TOLERANCE_PERMILLE / 1_000).max(TOLERANCE_WH);
+            let is_off = |by_pile: Energy| by_pile.wh().abs_diff(by_meter.wh()) > tolerated;
+            if by_pile.is_none_or(is_off) {
+                let by_pile = by_pile.map_or("nothing".to_owned(), |energy| energy.to_string());
+                metered.off.push(format!("{}: {by_meter}, pile {by_pile}", order.id));
+            }
+        }
+        metered
+    }
 }
 
 /// Whether the cloud has said yes to this order with the ledger's energy.
@@ -154,6 +224,22 @@ impl fmt::Display for Verdict {
             "  of these, {} closed by the site with the last reading, {} disputed",
             self.estimated, self.disputed
         )?;
+        match self.metering {
+            Metering::Impossible => {
+                write!(f, "\n  metered      none  for want of a pseudo-terminal")?
+            }
+            Metering::Expected => write!(
+                f,
+                "\n  metered     {:>5}  billed by meter: {}, the pile counted {}; {} do not agree",
+                self.metered.orders,
+                self.metered.by_meters,
+                self.metered.by_piles,
+                self.metered.off.len(),
+            )?,
+        }
+        for off in &self.metered.off {
+            write!(f, "\n  meter and pile do not agree: {off}")?;
+        }
         for lost in &self.lost {
             write!(f, "\n  lost: {lost}")?;
         }
@@ -169,9 +255,10 @@ mod tests {
     use super::{super::cast::CAST, *};
     use crate::{
         domain::{
-            id::{KeyTime, OrderKey, OrderSeq, RecordNo},
+            id::{KeyTime, MeterName, OrderKey, OrderSeq, RecordNo},
             order::{Ending, Flags},
             quantity::Money,
+            reading::Sample,
             time::Stamp,
         },
         peers::pile::AnsweredBy,
@@ -233,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_order_that_only_the_pile_knows_is_lost() {
-        let verdict = Verdict::of(book(answered()), &[], &Books::default());
+        let verdict = Verdict::of(book(answered()), &[], &Books::default(), Metering::Impossible);
         assert_eq!(verdict.lost.len(), 1);
         assert!(!verdict.is_good());
     }
@@ -241,13 +328,14 @@ mod tests {
     #[test]
     fn an_order_with_other_figures_is_lost() {
         let told = AnsweredOrder { energy: Energy::from_wh(2_010), ..answered() };
-        let verdict = Verdict::of(book(told), &[order()], &Books::default());
+        let verdict = Verdict::of(book(told), &[order()], &Books::default(), Metering::Impossible);
         assert!(verdict.lost.iter().any(|lost| lost.contains("not in the ledger")), "{verdict}");
     }
 
     #[test]
     fn an_order_the_cloud_never_had_is_lost() {
-        let verdict = Verdict::of(book(answered()), &[order()], &Books::default());
+        let verdict =
+            Verdict::of(book(answered()), &[order()], &Books::default(), Metering::Impossible);
         assert_eq!(verdict.lost, [format!("{}: not in the cloud", order().id)]);
         assert!(!verdict.is_good());
     }
@@ -255,13 +343,64 @@ mod tests {
     #[test]
     fn a_pile_that_never_came_in_is_bad() {
         let [here, away] = [1, 0].map(|boots| PileBook { boots, ..PileBook::of(&CAST[0]) });
-        let verdict = Verdict { recorded: 1, settled: 1, piles: vec![here], ..Verdict::default() };
+        let metering = Metering::Impossible;
+        let verdict =
+            Verdict { recorded: 1, settled: 1, piles: vec![here], metering, ..Verdict::default() };
         assert!(verdict.is_good());
         assert!(!Verdict { piles: vec![away], ..verdict }.is_good());
     }
 
+    /// An order that a meter billed with so much more than the pile counted.
+    fn metered(more_wh: u64) -> Order {
+        let sample = |wh| Some(Sample { energy: Energy::from_wh(wh), at: Stamp::default() });
+        let metering = crate::domain::reading::Metering {
+            meter: MeterName::new("m").expect("a name"),
+            start: sample(70_000),
+            curve: Vec::new(),
+            stop: sample(72_000 + more_wh),
+            pile_start: Some(Energy::from_wh(500)),
+            pile_stop: Some(Energy::from_wh(2_500)),
+        };
+        let mut order = Order { metering: Some(metering), ..order() };
+        let ending = order.ending.as_mut().expect("it has ended");
+        ending.energy = Energy::from_wh(2_000 + more_wh);
+        order
+    }
+
+    #[test]
+    fn an_order_is_billed_by_its_meter_and_has_the_pile_beside_it() {
+        let judge = |order: &Order| {
+            let ledger = std::slice::from_ref(order);
+            Verdict::of(book(answered()), ledger, &Books::default(), Metering::Expected)
+        };
+        let verdict = judge(&metered(TOLERANCE_WH));
+        assert_eq!((verdict.metered.orders, &verdict.metered.off[..]), (1, &[][..]));
+        assert!(!verdict.lost.iter().any(|lost| lost.contains("not in the ledger")), "{verdict}");
+        assert_eq!(judge(&metered(TOLERANCE_WH + 10)).metered.off.len(), 1);
+
+        let mut order = metered(100);
+        order.ending.as_mut().expect("it has ended").energy = Energy::from_wh(2_000);
+        let verdict = judge(&order);
+        assert!(verdict.lost.iter().any(|lost| lost.contains("not in the ledger")), "{verdict}");
+    }
+
+    #[test]
+    fn meters_that_bill_nothing_or_something_else_are_bad() {
+        let good = Verdict {
+            recorded: 1,
+            settled: 1,
+            metered: Metered { orders: 1, ..Metered::default() },
+            ..Verdict::default()
+        };
+        assert!(good.is_good());
+        assert!(!Verdict { metered: Metered::default(), ..good.clone() }.is_good());
+        let off = vec!["an order".to_owned()];
+        let metered = Metered { orders: 1, off, ..Metered::default() };
+        assert!(!Verdict { metered, ..good }.is_good());
+    }
+
     #[test]
     fn a_demo_without_orders_proves_nothing() {
-        assert!(!Verdict::of(Vec::new(), &[], &Books::default()).is_good());
+        assert!(!Verdict::of(Vec::new(), &[], &Books::default(), Metering::Impossible).is_good());
     }
 }

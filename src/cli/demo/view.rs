@@ -5,11 +5,14 @@ use std::{io::IsTerminal, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::story::Act;
-use crate::{domain::time::Mono, site::snapshot::Snapshot};
+use crate::{
+    domain::{reading::Quality, time::Mono},
+    site::snapshot::{MeterStatus, Snapshot},
+};
 
 /// A live view on a terminal; lines of events elsewhere.
 pub struct View {
-    bars: Option<(MultiProgress, ProgressBar, ProgressBar)>,
+    bars: Option<(MultiProgress, ProgressBar, ProgressBar, ProgressBar)>,
 }
 
 impl View {
@@ -25,7 +28,9 @@ impl View {
         time.set_style(style("{bar:40.cyan} {percent:>3} %  {msg}"));
         let orders = bars.add(ProgressBar::new(0));
         orders.set_style(style("{bar:40.green} {pos}/{len} orders settled  {msg}"));
-        Self { bars: Some((bars, time, orders)) }
+        let meters = bars.add(ProgressBar::new(0));
+        meters.set_style(style("{msg}"));
+        Self { bars: Some((bars, time, orders, meters)) }
     }
 
     /// Something happened.
@@ -40,7 +45,8 @@ impl View {
 
     /// The site as it is now.
     pub fn show(&self, at: Mono, snapshot: &Snapshot) {
-        let Some((_, time, orders)) = &self.bars else { return };
+        let Some((_, time, orders, meters)) = &self.bars else { return };
+        meters.set_message(meter_line(snapshot));
         let Some(uplink) = snapshot.uplinks.first() else { return };
         time.set_position(at.0);
         time.set_message(format!(
@@ -59,11 +65,21 @@ impl View {
 
     /// The demo is over.
     pub fn finish(&self) {
-        if let Some((_, time, orders)) = &self.bars {
+        if let Some((_, time, orders, meters)) = &self.bars {
             time.finish();
             orders.finish();
+            meters.finish();
         }
     }
+}
+
+/// Every meter with its power, or with what is thought of it.
+fn meter_line(snapshot: &Snapshot) -> String {
+    let one = |meter: &MeterStatus| match (meter.quality, meter.values.power_w) {
+        (Quality::Good, Some(power_w)) => format!("{} {} kW", meter.name, power_w / 1_000),
+        (quality, _) => format!("{} {}", meter.name, quality.name()),
+    };
+    snapshot.meters.iter().map(one).collect::<Vec<_>>().join("   ")
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -85,6 +101,8 @@ pub fn words(act: &Act) -> Option<String> {
         Act::Dispute { pile: index } => {
             format!("pile {} sends an order again, with other figures", pile(index))
         }
+        Act::Silence => "the meter of connector 2 of pile A falls silent".to_owned(),
+        Act::Speech => "that meter would answer again".to_owned(),
         Act::PowerCut { pile: index } => {
             format!("pile {} loses power in mid-order, and its memory", pile(index))
         }

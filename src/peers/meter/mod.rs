@@ -22,4 +22,4 @@ pub use fault::{Fault, Lasting};
 pub use frame::Framing;
 pub use line::{Meters, Wire};
 pub use load::{Load, Step};
-pub use slave::{Exchange, Slave};
+pub use slave::{Exchange, Flow, Slave};

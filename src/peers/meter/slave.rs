@@ -50,6 +50,17 @@ pub(super) struct Sending {
     pub bytes: Vec<u8>,
 }
 
+/// What a meter is fed with instead of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// What its import register shows.
+    pub import: Energy,
+    /// What flows at the moment, in W.
+    pub power_w: i64,
+}
+
+type Feed = Box<dyn FnMut() -> Flow + Send>;
+
 /// Registers out of values.
 type Draw = Box<dyn Fn(&Values) -> Image + Send>;
 
@@ -60,6 +71,7 @@ pub struct Slave {
     phases: Phases,
     draw: Draw,
     load: Load,
+    feed: Option<Feed>,
     faults: Faults,
     stuck: Option<Image>,
     /// When the answers under way go out.
@@ -101,6 +113,7 @@ impl Slave {
             phases: Phases::Three,
             draw: Box::new(draw),
             load: Load::constant(0),
+            feed: None,
             faults: Faults::default(),
             stuck: None,
             owed: VecDeque::new(),
@@ -118,6 +131,13 @@ impl Slave {
     #[must_use]
     pub fn with_max_registers(mut self, max_registers: u16) -> Self {
         self.max_registers = max_registers.min(MAX_REGISTERS);
+        self
+    }
+
+    /// Shows what it is fed with, whenever it is asked, in place of a load.
+    #[must_use]
+    pub fn fed_by(mut self, feed: impl FnMut() -> Flow + Send + 'static) -> Self {
+        self.feed = Some(Box::new(feed));
         self
     }
 
@@ -162,6 +182,10 @@ impl Slave {
     /// What it measures now.
     pub fn values(&mut self, now: Mono) -> Values {
         self.load.follow(now);
+        if let Some(Flow { import, power_w }) = self.feed.as_mut().map(|feed| feed()) {
+            self.load.change(&Load::constant(power_w), now);
+            self.load.set_energy(import, Energy::default(), now);
+        }
         self.load.values(self.phases)
     }
 

@@ -6,7 +6,7 @@ mod on_the_line;
 
 use std::sync::Arc;
 
-use super::{Fault, Framing, Lasting, Load, Meters, Slave, Step, Wire, mbap, rtu};
+use super::{Fault, Flow, Framing, Lasting, Load, Meters, Slave, Step, Wire, mbap, rtu};
 use crate::{
     domain::{
         quantity::Energy,
@@ -183,6 +183,20 @@ fn a_load_that_changes_leaves_the_registers() {
     assert_eq!(values.phase_power_w, [Some(-2_400); 3]);
     slave.replace(Mono(20_000));
     assert_eq!(slave.values(Mono(20_000)).energy_import, Some(Energy::default()));
+}
+
+#[test]
+fn a_meter_that_is_fed_shows_what_it_is_fed_with() {
+    let mut wh = 1_000;
+    let mut slave = Slave::fixed(1, image()).fed_by(move || {
+        wh += 10;
+        Flow { import: Energy::from_wh(wh), power_w: 36_000 }
+    });
+    slave.set_load(&Load::constant(-7), Mono(0));
+    let read = |slave: &mut Slave, ms| slave.values(Mono(ms)).energy_import;
+    assert_eq!(read(&mut slave, 1_000), Some(Energy::from_wh(1_010)));
+    assert_eq!(read(&mut slave, 9_000), Some(Energy::from_wh(1_020)), "nothing by itself");
+    assert_eq!(slave.values(Mono(9_000)).power_w, Some(36_000));
 }
 
 #[test]

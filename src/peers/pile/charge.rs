@@ -149,6 +149,16 @@ impl Pile {
         self.effects.push_back(Effect::Cut { away_ms: off_ms });
     }
 
+    /// What its own meter at a connector shows now, and the power that flows there in W; `None` if
+    /// it has no such connector.
+    pub fn flow(&mut self, connector: u16, now: Now) -> Option<(Energy, u64)> {
+        let idle = self.connectors.iter().find(|c| c.number == connector)?.meter;
+        let Some(record) = self.charging(connector) else { return Some((idle, 0)) };
+        self.meter(record, now);
+        let shown = self.store.get(record)?.meter_stop();
+        Some((shown, POWER_W.saturating_mul(u64::from(self.config.speed))))
+    }
+
     /// Begins no more sessions by itself; running ones end in their time.
     pub fn rest(&mut self) {
         if let Some(plan) = &mut self.config.auto {
