@@ -264,7 +264,14 @@ impl Books {
                 told.clone_into(kept);
             }
         }
-        if !order.figures.learn(report.figures()) {
+        let figures = report.figures();
+        // An order told as a whole stands for itself: its site may have announced the start with
+        // the reading of one meter and bill it by another, that of the connector or the pile's.
+        if report.kind() == Kind::Transaction && order.copies.iter().all(|c| c.kind == Kind::Start)
+        {
+            order.figures.meter_start = figures.meter_start;
+        }
+        if !order.figures.learn(figures) {
             order.contradicted = true;
         }
         if order.copies.len() < COPIES_MAX {

@@ -48,6 +48,31 @@ fn an_order_without_its_mark_is_doubled_by_its_meter() {
 }
 
 #[test]
+fn a_whole_order_may_begin_at_another_reading_than_was_announced_and_says_so_once() {
+    let mut w = World::new(Revision::V1_10, |_| {});
+    w.connect();
+    w.start(1);
+    w.pass(60_000);
+    let by_another_meter = |more: f64| {
+        move |body: &mut wire::TransactionReq| {
+            body.meter_start += 5_000.0 + more;
+            body.meter_stop += 5_100.0;
+        }
+    };
+    report_again(&mut w, by_another_meter(0.0));
+    let books = w.backend.books();
+    let booked = books.orders().next().unwrap();
+    let whole = w.pile.reports(1).unwrap().transaction;
+    let energy = whole.meter_stop - whole.meter_start + 100.0;
+    assert_eq!((booked.figures.energy(), books.altered()), (Some(energy), vec![]));
+    report_again(&mut w, by_another_meter(1.0));
+    assert_eq!(
+        w.backend.books().altered(),
+        [w.backend.books().orders().next().unwrap().record.clone()]
+    );
+}
+
+#[test]
 fn another_order_is_not_doubled() {
     let mut w = world_with_an_order(60_000);
     report_again(&mut w, |body| {
