@@ -20,6 +20,12 @@ fn the_demo_ends_with_a_good_verdict() {
     }
     assert!(said.contains("1 closed by the site with the last reading, 1 disputed"), "{said}");
     assert!(told.contains("loses power in mid-order"), "{told}");
+    assert!(told.contains("three meters hang on an RS-485 bus"), "{told}");
+    for event in ["incomer is good", "pile-A-1 is good", "pile-A-2 is good", "pile-A-2 is stale"] {
+        assert!(told.contains(&format!("meter {event}")), "{event} in {told}");
+    }
+    let metered = said.lines().find(|line| line.trim_start().starts_with("metered"));
+    assert!(metered.is_some_and(|line| line.contains("0 do not agree")), "{said}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ async fn play(arguments: &Arguments) -> anyhow::Result<Verdict> {
         while since() < at {
             stage.beat(&view, since()).await?;
         }
-        if let Some(words) = view::words(&act) {
+        if let Some(words) = view::words(&act).filter(|_| stage.can(&act)) {
             view.event(since(), &words);
         }
         stage.perform(&act);
@@ -259,6 +259,11 @@ impl Stage {
                 pile(index).with(|pile, now| pile.power_cut(DARK_MS, Memory::Lost, now));
             }
         }
+    }
+
+    /// Whether anything comes of an act.
+    fn can(&self, act: &Act) -> bool {
+        self.bus.is_ok() || !matches!(act, Act::Silence | Act::Speech)
     }
 
     fn with_bus(&self, act: impl FnOnce(&Bus)) {
