@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 use sitepilot::{
     domain::quantity::Energy,
     peers::meter::{
-        Fault, Lasting, Load, Meters, Slave,
+        Fault, Framing, Lasting, Load, Meters, Slave,
         pty::{self, Socket},
+        serve::Tcp,
     },
     service::profiles::Shelf,
 };
@@ -334,4 +336,71 @@ async fn a_scan_borrows_the_bus_of_a_running_controller_and_gives_it_back() {
 fn kill(signal: &str, child: &Child) {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+/// Serves meters by TCP on a thread of its own; where.
+fn converter(meters: Meters, framing: Framing) -> SocketAddr {
+    let (told, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Tcp::bind(([127, 0, 0, 1], 0).into(), meters, framing).await.unwrap();
+            told.send(server.address().unwrap()).unwrap();
+            server.run().await;
+        });
+    });
+    address.recv().unwrap()
+}
+
+#[tokio::test]
+async fn meters_behind_converters_are_read_and_found_too() {
+    for (framing, name) in [(Framing::Tcp, "tcp"), (Framing::Rtu, "rtu")] {
+        let mut bench = Bench::new();
+        let meters = Meters::new(vec![slave(SDM630, INCOMER, 6900, 1_234_500)], clock());
+        let address = converter(meters, framing);
+        bench.append(&format!(
+            r#"
+            [[bus]]
+            name = "lan"
+            tcp = {{ address = "{address}", framing = "{name}" }}
+            timeout_ms = 200
+            [[meter]]
+            name = "incomer"
+            bus = "lan"
+            address = {INCOMER}
+            profile = "{SDM630}"
+            measures = "site"
+            "#
+        ));
+        bench.start().await;
+        let quality = |bench: &Bench| bench.json(&["meters", "list"])[0]["quality"].clone();
+        bench.until("it is read", |bench| quality(bench) == "good").await;
+        check_reading(&bench.json(&["meters", "read", "incomer"]));
+        // What a converter says of a unit that is not there is no meter.
+        let scan = ["meters", "scan", "--bus", "lan", "--addresses", "1-4", "--timeout-ms", "60"];
+        let report = bench.json(&scan);
+        assert_eq!(likeliest(&report), [(u64::from(INCOMER), SDM630.to_owned())], "{report}");
+        bench.until("it is read again", |bench| quality(bench) == "good").await;
+        assert_eq!(bench.terminate(), Some(0), "{}", bench.log());
+    }
+}
+
+#[test]
+fn a_check_warns_of_what_will_not_work_well() {
+    let bench = Bench::new();
+    let port = bench.dir.path().join("ttyNOTHING");
+    bench.append(&tables(&port));
+    bench.replace("19200", "300");
+    let checked = bench.cli(&["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let document: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let keys: Vec<_> = document["warnings"].as_array().unwrap().iter().map(|w| &w["key"]).collect();
+    assert_eq!(keys, ["bus[1]", "bus[1].serial.port"], "{document}");
+    assert!(text(&checked.stderr).contains("2 meter(s)"));
+    bench.replace(SDM630, "eastron-sdm63");
+    let checked = bench.cli(&["check"]);
+    let said = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(78), "{said}");
+    assert!(said.contains("meter[1].profile: is no profile of a meter: eastron-sdm63"), "{said}");
+    assert!(said.contains("hint: did you mean eastron-sdm630"), "{said}");
 }

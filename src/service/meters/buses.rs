@@ -170,3 +170,28 @@ fn settings<'a>(
         now: Arc::new(move || clock.fine()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::serial::{Framing, Port};
+
+    #[test]
+    fn a_bus_that_ends_is_a_broken_room() {
+        let clock = Arc::new(Clock::passing());
+        let bus = Bus {
+            name: BusName::new("lan").unwrap(),
+            port: Port::Tcp { address: "127.0.0.1:1".to_owned(), framing: Framing::Tcp },
+            turnaround_ms: 0,
+            timeout_ms: 20,
+        };
+        let (orders, received) = flume::bounded(1);
+        let settings = settings(&bus, std::iter::empty(), &clock);
+        let life = Life { settings, orders: received, health: Arc::default() };
+        drop(orders);
+        let end = life.run(&Board::default()).unwrap_err();
+        assert_eq!(end.to_string(), "lan ended");
+    }
+}
