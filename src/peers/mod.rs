@@ -1,10 +1,11 @@
 //! Simulated peers: piles, meters and backend, for `sim`, `demo` and tests.
 //!
-//! Each is a pure state machine ([`Machine`]): messages and deadlines in, [`Effect`]s and news
-//! out, its chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
+//! Pile and backend are pure state machines ([`Machine`]): messages and deadlines in, [`Effect`]s
+//! and news out, their chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
 //! whatever hands over topics and bytes, and [`hosted`] a backend behind doors of our own; [`line`]
 //! is the cable between them, to be cut. They speak both revisions, with the generated classes
-//! directly ([`apdu`]), and share no codec with the rooms they test.
+//! directly ([`apdu`]), and share no codec with the rooms they test. Simulated meters ([`meter`]) are
+//! slaves, pure as well; their registers are those of the profiles, their framing is their own.
 
 pub mod apdu;
 pub mod backend;
