@@ -114,6 +114,8 @@ impl Player {
             24 => self.mistake_meter(),
             25 => self.replace_meter(),
             26 => self.wait(2),
+            // Longer than an interrupted order waits for its pile.
+            27 if self.rng.u8(0..3) == 0 => self.wait(3_700),
             _ => self.cloud(),
         }
     }
@@ -355,7 +357,12 @@ impl Player {
             self.stop(plug);
         }
         for at in 0..self.orders.len() {
-            if !self.orders[at].is_answered {
+            // While a report waits for a reading, the pile or the power may go once more.
+            for _ in 0..100 {
+                if self.orders[at].is_answered {
+                    break;
+                }
+                self.come();
                 self.report(at);
             }
         }
