@@ -13,18 +13,26 @@ use std::{
 use serde_json::{Value, json};
 use sitepilot::{
     domain::quantity::Energy,
-    peers::meter::{
-        Fault, Framing, Lasting, Load, Meters, Slave,
-        pty::{self, Socket},
-        serve::Tcp,
+    peers::{
+        backend::{Backend, BackendConfig},
+        handle::Handle,
+        meter::{
+            Fault, Framing, Lasting, Load, Meters, Slave,
+            pty::{self, Socket},
+            serve::Tcp,
+        },
+        mqtt::{self, Broker},
+        pile::{Pile, PileConfig},
     },
     service::profiles::Shelf,
 };
 
+use tokio::task::JoinSet;
+
 #[path = "support/bench.rs"]
 mod bench;
 
-use bench::{Bench, PILE, clock, text};
+use bench::{Bench, PILE, begin, clock, host, recorded, text};
 
 const SDM630: &str = "eastron-sdm630";
 const SDM120: &str = "eastron-sdm120";
@@ -336,6 +344,39 @@ async fn a_scan_borrows_the_bus_of_a_running_controller_and_gives_it_back() {
 fn kill(signal: &str, child: &Child) {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn an_order_is_billed_by_the_meter_of_its_connector() {
+    let mut place = Place::new();
+    let backend = Handle::new(Backend::new(BackendConfig::new(1)), clock());
+    let _cloud = host(&backend, place.bench.cloud).await;
+    place.start().await;
+    let pile = Handle::new(Pile::new(PileConfig::new(PILE, "ZD1", "pile secret", 7)), clock());
+    let mut piles = JoinSet::new();
+    piles.spawn(mqtt::run(pile.clone(), Broker::plain("127.0.0.1", place.bench.doors)));
+    place.bench.until("on line", |b| b.json(&["uplinks", "list"])[0]["state"] == "online").await;
+
+    begin(&place.bench, &pile, 1, "CARD1").await;
+    let import = |_: &Bench| place.meter("left")["values"]["energy_import_wh"].as_u64().unwrap();
+    let before = import(&place.bench);
+    let load = Load::constant(720_000);
+    place.meters.with(LEFT, |slave, now| slave.set_load(&load, now)).unwrap();
+    place.bench.until("it has counted", |bench| import(bench) > before + 500).await;
+    assert!(pile.with(|pile, now| pile.stop(1, now)));
+    place.bench.until("it is recorded", |bench| recorded(bench) == 1).await;
+
+    let orders = place.bench.json(&["orders", "list"]);
+    let order = place.bench.json(&["orders", "show", orders[0]["id"].as_str().unwrap()]);
+    let metering = &order["metering"];
+    assert_eq!((&metering["meter"], &metering["billed"]), (&json!("left"), &json!("meter")));
+    let [start, stop] = ["start_wh", "stop_wh"].map(|key| metering[key].as_u64().unwrap());
+    assert!((77_000..=before).contains(&start), "{metering}");
+    // The reading that the stop has asked for; the page is behind it for a moment.
+    assert!(stop >= before + 500, "{metering}");
+    place.bench.until("the page has it too", |bench| import(bench) >= stop).await;
+    let energy = order["energy_wh"].as_u64().unwrap();
+    assert!(energy.abs_diff(stop - start) <= 10, "to 10 Wh: {order}");
 }
 
 /// Serves meters by TCP on a thread of its own; where.
