@@ -29,9 +29,9 @@ const ONE_OF: u32 = 6;
 /// the test is not spent on waiting.
 const PATIENT: u32 = 12;
 
-/// So many requests before a fault were answered well: otherwise the others may be backed off
-/// themselves, and nobody waits.
-const HEALTHY: usize = 10;
+/// What a fault costs is counted where so many requests before it were answered well, with every
+/// meter among them: otherwise the others may be backed off themselves, and nobody waits.
+const HEALTHY: usize = 16;
 
 /// Beyond its own time-out and quarantine a fault may cost what the machine makes of it; a fault
 /// that stopped a bus would cost for ever.
@@ -72,13 +72,19 @@ impl Tally {
             let cost = self.costs.entry(fault.name()).or_default();
             cost.faults += 1;
             let before = at.checked_sub(HEALTHY).and_then(|from| seen.get(from..at));
-            let is_well = before.is_some_and(|before| before.iter().all(|s| s.fault.is_none()));
+            let is_well = before.is_some_and(is_well);
             let other = seen.iter().skip(at).find(|seen| seen.address != first.address);
             if let Some(other) = other.filter(|_| is_well) {
                 cost.us.push(other.at_us - first.at_us);
             }
         }
     }
+}
+
+/// Whether all these requests were answered well, and every meter was asked.
+fn is_well(seen: &[Seen]) -> bool {
+    let asked = |address| seen.iter().any(|seen| seen.address == address);
+    seen.iter().all(|seen| seen.fault.is_none()) && (1..=METERS).all(asked)
 }
 
 /// A fault by chance; a port that is gone takes a second, and is rare.
