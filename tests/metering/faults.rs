@@ -308,19 +308,26 @@ fn a_slave_that_refuses_everything_fails_and_is_tried_again() {
     assert_eq!(read(&outcomes, &wanted).len(), 2);
 }
 
+/// The exception that answers the request before comes in place of the answer to this one. It
+/// says nothing about this one's values.
 #[test]
 fn an_exception_that_may_be_late_teaches_nothing() {
     let wanted = [holding(0, 2), holding(2, 2), holding(100, 4)];
     let mut world = World::new(serial(), vec![slave(1, 1000, &wanted)], 5_000);
     world.run(10 * SECOND);
-    // It comes while the next request is being answered.
-    world.slaves[0].once = Fault::LateException(2, 998_000);
-    world.run(30 * SECOND);
-    let health = world.bus.health(Micros(world.now));
-    assert!(health.slaves[0].refusals + health.slaves[0].damaged >= 1, "it came: {health:?}");
-    assert_eq!(health.slaves[0].unavailable, 0);
-    let outcomes = world.run(100 * SECOND);
+    world.slaves[0].once = Fault::Silent;
+    world.run(11 * SECOND);
+    world.slaves[0].once = Fault::Exception(2);
+    world.run(12 * SECOND);
+    let before = world.bus.health(Micros(world.now)).slaves[0].clone();
+    assert_eq!((before.refusals, before.failures), (1, 2));
+    assert!(before.backed_off_until.is_some(), "as if nothing had come");
+    world.slaves[0].asked.clear();
+    world.run(80 * SECOND);
+    world.slaves[0].asked.clear();
+    let outcomes = world.run(81 * SECOND);
     assert_eq!(read(&outcomes, &wanted).len(), 3);
+    assert_eq!(world.slaves[0].asked.len(), 2, "nothing is cut that was not cut before");
 }
 
 /// A converter that does not reach a slave says so; that is no answer of the slave.

@@ -139,6 +139,8 @@ fn a_whole_line_that_comes_back_is_read_at_once() {
     for slave in &mut world.slaves {
         slave.always = Fault::None;
     }
+    // Each would be tried within five minutes; when one answers, the others are not left to that.
+    world.bus.read_now(&meter(3));
     let outcomes = world.run(1600 * SECOND);
     let first: Vec<u64> = (1..=8).map(|number| begins(&outcomes, number)[0]).collect();
     let apart = first.iter().max().unwrap() - first.iter().min().unwrap();
@@ -167,6 +169,36 @@ fn dead_neighbours_take_no_slots_from_the_living() {
     );
     assert_eq!(begins.len(), 600);
     assert!(late <= most, "{late} of {most}");
+}
+
+#[test]
+fn a_slave_that_is_backed_off_is_tried_when_nobody_falls_due_meanwhile() {
+    let mut world = world(vec![small(1, 1000), small(2, 1000)]);
+    world.run(10 * SECOND);
+    world.slaves[1].always = Fault::Silent;
+    world.run(15 * SECOND);
+    let outcomes = world.run(600 * SECOND);
+    let late = begins(&outcomes, 1).iter().map(|begin| begin % SECOND).max().unwrap();
+    assert!(world.slaves[1].asked.len() > 20, "it is tried: {}", world.slaves[1].asked.len());
+    assert!(late <= 10 * MS, "{late} µs");
+}
+
+#[test]
+fn neighbouring_requests_of_a_reading_have_different_counts() {
+    let far = [holding(0, 2), holding(200, 2), holding(400, 2), holding(600, 5), holding(800, 5)];
+    let mut world = world(vec![slave(1, 1000, &far)]);
+    world.run(10 * SECOND);
+    let counts: Vec<u16> = world.slaves[0].asked.iter().map(|(_, block)| block.count).collect();
+    assert_eq!(counts.len(), 50);
+    assert_eq!(counts[..5].iter().sum::<u16>(), 16, "put in order, and none is longer for it");
+    for round in counts.chunks(5) {
+        assert!(round.windows(2).all(|pair| pair[0] != pair[1]), "{round:?}");
+    }
+    // Where no order helps, one of them is longer.
+    let mut world = World::new(line(), vec![slave(1, 1000, &far[..2])], 10 * MS);
+    world.run(SECOND);
+    let counts: Vec<u16> = world.slaves[0].asked.iter().map(|(_, block)| block.count).collect();
+    assert_eq!(counts, [2, 3]);
 }
 
 #[test]
