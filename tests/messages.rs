@@ -7,10 +7,10 @@
 
 #[path = "messages/desk.rs"]
 mod desk;
+#[path = "support/listing.rs"]
+mod listing;
 #[path = "support/small_site.rs"]
 mod small_site;
-
-use std::{fs, path::Path};
 
 use desk::{Desk, Peer, SECOND, Said, minimal};
 use sitepilot::{
@@ -22,8 +22,9 @@ use sitepilot::{
 };
 use small_site::PILE as FIRST;
 
-const BEGIN: &str = "<!-- messages: written by tests/messages.rs -->\n";
-const END: &str = "<!-- end of messages -->\n";
+/// Around the list of the document.
+const MARKS: (&str, &str) =
+    ("<!-- messages: written by tests/messages.rs -->\n", "<!-- end of messages -->\n");
 
 const REVISIONS: [(Revision, Revision); 4] =
     [(V1_10, V1_10), (V1_0, V1_0), (V1_0, V1_10), (V1_10, V1_0)];
@@ -43,15 +44,7 @@ fn every_code_of_both_revisions_is_a_row_or_the_answer_to_one() {
 
 #[test]
 fn the_document_says_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocols.md");
-    let document = fs::read_to_string(&path).unwrap();
-    let (before, rest) = document.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    let wanted = rendered();
-    if std::env::var_os("SITEPILOT_BLESS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
-    }
-    assert_eq!(written, wanted, "written anew with SITEPILOT_BLESS=1");
+    listing::check("docs/protocols.md", MARKS, &rendered());
 }
 
 fn rendered() -> String {

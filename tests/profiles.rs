@@ -11,13 +11,16 @@ mod bench;
 mod facts;
 #[path = "profiles/line.rs"]
 mod line;
+#[path = "support/listing.rs"]
+mod listing;
 #[path = "profiles/range.rs"]
 mod range;
+#[path = "support/tables.rs"]
+mod tables;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -26,38 +29,16 @@ use sitepilot::{
         Block, Confidence, Phase, Profile, Quantity, Register, SerialDefaults, Table,
     },
     service::{
-        config::{Config, ConfigError},
+        config::ConfigError,
         profiles::{self, Shelf},
     },
 };
 
 const BLUEPRINT: &str = "blueprint";
 
-const BEGIN: &str = "<!-- meters: written by tests/profiles.rs -->\n";
-const END: &str = "<!-- end of meters -->\n";
-
-/// What a config needs beside meters.
-const SITE: &str = r#"
-[site]
-code = "3101150012"
-name = "Hongqiao P1"
-timezone = "Asia/Shanghai"
-data_dir = "DIR/data"
-[broker]
-listen = "0.0.0.0:1883"
-[[uplink]]
-name = "cloud"
-kind = "charger"
-revision = "1.10"
-url = "mqtt://mqtt.example.com"
-part_number = "SITEPILOT-1"
-serial = "SP-1"
-vendor = "ACME"
-registration_code_file = "DIR/secret"
-username = "default"
-password_file = "DIR/secret"
-primary = true
-"#;
+/// Around the list of the document.
+const MARKS: (&str, &str) =
+    ("<!-- meters: written by tests/profiles.rs -->\n", "<!-- end of meters -->\n");
 
 /// Meters that do not send all of voltage, current, power and imported energy, with the reason.
 const POOR: [(&str, &[&str], &str); 1] = [(
@@ -265,32 +246,7 @@ fn ratios_that_stand_in_registers_are_multiplied_in() {
 
 #[test]
 fn the_document_lists_every_meter() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/meters.md");
-    let document = fs::read_to_string(&path).unwrap();
-    let (before, rest) = document.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    let wanted = rendered();
-    if std::env::var_os("SITEPILOT_BLESS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
-    }
-    assert_eq!(written, wanted, "written anew with SITEPILOT_BLESS=1");
-}
-
-#[test]
-fn the_document_s_example_is_good() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/meters.md");
-    let document = fs::read_to_string(&document).unwrap();
-    let (_, example) = document.split_once("```toml\n").unwrap();
-    let (example, _) = example.split_once("```").unwrap();
-    let data = tempfile::tempdir().unwrap();
-    let secret = data.path().join("secret");
-    fs::write(&secret, "secret\n").unwrap();
-    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
-    let text = format!("{SITE}{example}").replace("DIR", data.path().to_str().unwrap());
-    let config = Config::parse(&data.path().join("site.toml"), &text);
-    let config = config.unwrap_or_else(|faults| panic!("{faults}"));
-    let profiles: Vec<&str> = config.meters.iter().map(|it| it.profile.name.as_str()).collect();
-    assert_eq!((config.buses.len(), profiles), (2, vec!["eastron-sdm630"]));
+    listing::check("docs/meters.md", MARKS, &rendered());
 }
 
 /// Every key of the form is explained: those that a spoilt file is told of.

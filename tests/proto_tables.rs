@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::BTreeSet,
-    env, fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+#[path = "support/tables.rs"]
+mod tables;
 
-/// Where the tables are looked for, if not beside the project.
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Names the folder of the tables, if it is not beside the project.
 const TABLES_VARIABLE: &str = "SITEPILOT_PROTOCOL_TABLES";
 
 /// A file of `proto/` as rows of the tables.
@@ -102,17 +100,8 @@ fn add(rows: &mut Rows, open: &mut [(bool, String, usize)], statement: &[&str]) 
     *fields += 1;
 }
 
-/// The cells of a row; a cell in quotes may contain commas.
 fn cells<const N: usize>(line: &str) -> [String; N] {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            c => cells.last_mut().unwrap().push(c),
-        }
-    }
+    let cells = tables::cells(line);
     cells.try_into().unwrap_or_else(|cells| panic!("{N} cells wanted: {cells:?}"))
 }
 
@@ -121,14 +110,6 @@ fn table<const N: usize>(path: &Path) -> BTreeSet<[String; N]> {
     let rows: BTreeSet<_> = text.lines().skip(1).map(cells).collect();
     assert!(rows.len() > 100, "{} is cut: {} rows", path.display(), rows.len());
     rows
-}
-
-fn tables() -> Option<PathBuf> {
-    if let Ok(folder) = env::var(TABLES_VARIABLE) {
-        return Some(folder.into());
-    }
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/protocol");
-    beside.is_dir().then_some(beside)
 }
 
 #[track_caller]
@@ -150,13 +131,8 @@ fn assert_same<const N: usize>(
 
 #[test]
 fn proto_files_agree_with_the_tables() {
-    let Some(tables) = tables() else {
-        // Past the capture of a passing test, or nobody would ever see it.
-        let skipped = format!(
-            "\n*** SKIPPED: no tables beside the project, and {TABLES_VARIABLE} is not set\n\
-             *** proto/*.proto were NOT compared with the tables\n\n"
-        );
-        io::stderr().write_all(skipped.as_bytes()).unwrap();
+    let left_out = "proto/*.proto were";
+    let Some(tables) = tables::find(TABLES_VARIABLE, "../shared/protocol", left_out) else {
         return;
     };
     for (file, name) in [("charger_v1_0", "charger-1.0"), ("charger_v1_10", "charger-1.10")] {

@@ -3,14 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    fs,
 };
 
 use sitepilot::protocol::modbus::{Confidence, Decimal, Kind, Profile, Quantity, Table, WordOrder};
 
-/// Where the table is looked for, if not beside the project.
+use super::tables::{self, cells};
+
+/// Names the folder of the table, if it is not beside the project.
 const TABLES_VARIABLE: &str = "SITEPILOT_METER_TABLES";
 
 /// Maps that a profile takes values from beside its own.
@@ -39,27 +39,6 @@ struct Fact {
 }
 
 type Facts = BTreeMap<String, BTreeMap<String, Fact>>;
-
-fn table() -> Option<PathBuf> {
-    if let Ok(folder) = env::var(TABLES_VARIABLE) {
-        return Some(PathBuf::from(folder).join("registers.csv"));
-    }
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/meters/registers.csv");
-    beside.is_file().then_some(beside)
-}
-
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            c => cells.last_mut().unwrap().push(c),
-        }
-    }
-    cells
-}
 
 fn read(text: &str) -> Facts {
     let mut facts = Facts::new();
@@ -221,16 +200,11 @@ fn compare_factors(profile: &Profile, rows: &BTreeMap<String, Fact>, faults: &mu
 
 #[test]
 fn profiles_agree_with_the_table() {
-    let Some(path) = table() else {
-        // Past the capture of a passing test, or nobody would ever see it.
-        let skipped = format!(
-            "\n*** SKIPPED: no table of registers beside the project, and {TABLES_VARIABLE} is not \
-             set\n*** deploy/meters/*.toml were NOT compared with it\n\n"
-        );
-        io::stderr().write_all(skipped.as_bytes()).unwrap();
+    let left_out = "deploy/meters/*.toml were";
+    let Some(folder) = tables::find(TABLES_VARIABLE, "../shared/meters", left_out) else {
         return;
     };
-    let facts = read(&fs::read_to_string(path).unwrap());
+    let facts = read(&fs::read_to_string(folder.join("registers.csv")).unwrap());
     let profiles = super::shipped();
     let maps: BTreeSet<String> = facts.keys().cloned().collect();
     let names: BTreeSet<String> = profiles.iter().map(|it| it.name.replace('-', "_")).collect();

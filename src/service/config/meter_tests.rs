@@ -202,14 +202,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 fn every_mistake_is_told_with_its_place_and_a_hint() {
     let desk = Desk::new();
     for (from, to, wanted) in MISTAKES {
-        let faults = match desk.parse(&with_meters(from, to)) {
-            Ok(_) => panic!("accepted: {to}"),
-            Err(faults) => faults,
-        };
-        assert!(
-            faults.iter().any(|fault| fault.contains(wanted)),
-            "with {to:?} wanted {wanted:?}, found {faults:#?}"
-        );
+        desk.refuses(&with_meters(from, to), wanted);
     }
 }
 
@@ -259,4 +252,14 @@ fn example() -> String {
 fn the_meters_of_the_example_can_be_used() {
     let config = Desk::new().parse(&format!("{GOOD}{}", example())).unwrap();
     assert_eq!((config.buses.len(), config.meters.len()), (2, 2));
+}
+
+#[test]
+fn the_example_of_the_document_can_be_used() {
+    let document = include_str!("../../../docs/meters.md");
+    let (_, example) = document.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let config = Desk::new().parse(&format!("{GOOD}{example}")).unwrap();
+    let profiles: Vec<&str> = config.meters.iter().map(|it| it.profile.name.as_str()).collect();
+    assert_eq!((config.buses.len(), profiles), (2, vec!["eastron-sdm630"]));
 }

@@ -72,6 +72,14 @@ impl Desk {
         Config::parse(Path::new("site.toml"), &text)
             .map_err(|error| error.0.iter().map(ToString::to_string).collect())
     }
+
+    /// Parses what has a mistake; this must be said of it.
+    #[track_caller]
+    pub(super) fn refuses(&self, text: &str, wanted: &str) {
+        let Err(faults) = self.parse(text) else { panic!("accepted, but wanted {wanted:?}") };
+        let is_told = faults.iter().any(|fault| fault.contains(wanted));
+        assert!(is_told, "wanted {wanted:?}, found {faults:#?}");
+    }
 }
 
 #[test]
@@ -338,14 +346,7 @@ fn every_mistake_is_told_with_its_place_and_a_hint() {
     let desk = Desk::new();
     for (from, to, wanted) in MISTAKES {
         assert!(GOOD.contains(from), "the good config lacks {from:?}");
-        let faults = match desk.parse(&GOOD.replacen(from, to, 1)) {
-            Ok(_) => panic!("accepted: {to}"),
-            Err(faults) => faults,
-        };
-        assert!(
-            faults.iter().any(|fault| fault.contains(wanted)),
-            "with {to:?} wanted {wanted:?}, found {faults:#?}"
-        );
+        desk.refuses(&GOOD.replacen(from, to, 1), wanted);
     }
 }
 
