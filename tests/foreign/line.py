@@ -25,7 +25,7 @@ class Station:
 
 
 class Line:
-    """`port` is where the controller finds it: a link, as a USB adapter comes back under another name."""
+    """`port` is where the controller finds it: a link, as an adapter comes back by another name."""
 
     def __init__(self, directory, name="line"):
         self.port = pathlib.Path(directory) / name

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ static modbus_t *context;
 static modbus_mapping_t *mapping;
 static unsigned char present[2][REGISTERS]; /* holding, input */
 static int exception, more_words, late_ms;
+static int address, line = -1, inside = -1;
 
 static void die(const char *what)
 {
@@ -131,6 +133,33 @@ static void answer(uint8_t *request, int length)
     }
 }
 
+/* On a line with others: what ends with silence is a frame, and libmodbus is given those for us.
+ * By itself it does not mind silence, and takes what follows a frame for others for their answer. */
+static void serve_line(void)
+{
+    enum { SILENCE_MS = 3 };
+    uint8_t frame[256], request[MODBUS_RTU_MAX_ADU_LENGTH];
+    struct pollfd polled = {.fd = line, .events = POLLIN};
+    ssize_t count = 0, got;
+    do {
+        if (count == sizeof frame)
+            count = 0;
+        got = read(line, frame + count, sizeof frame - (size_t) count);
+        if (got <= 0)
+            die("the line");
+        count += got;
+    } while (poll(&polled, 1, SILENCE_MS) > 0);
+    if (count != 8 || frame[0] != address || write(inside, frame, 8) != 8)
+        return;
+    int length = modbus_receive(context, request);
+    if (length <= 0)
+        return;
+    answer(request, length);
+    got = recv(inside, frame, sizeof frame, MSG_DONTWAIT);
+    if (got > 0 && write(line, frame, (size_t) got) != got)
+        die("the line");
+}
+
 /* 0 if the connection is gone. */
 static int serve(int is_serial)
 {
@@ -139,7 +168,6 @@ static int serve(int is_serial)
     if (length > 0)
         answer(request, length);
     else if (length < 0 && is_serial)
-        /* Mostly what another slave on the line has said. */
         modbus_flush(context);
     else if (length < 0)
         return 0;
@@ -150,9 +178,16 @@ static int serial(char **arguments)
 {
     context = modbus_new_rtu(arguments[0], atoi(arguments[1]), arguments[2][0], 8,
                              atoi(arguments[3]));
-    if (!context || modbus_set_slave(context, atoi(arguments[4])) || modbus_connect(context))
+    int pair[2];
+    address = atoi(arguments[4]);
+    if (!context || modbus_set_slave(context, address) || modbus_connect(context))
         die(arguments[0]);
-    return modbus_get_socket(context);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+        die("a pair of sockets");
+    line = modbus_get_socket(context);
+    inside = pair[1];
+    modbus_set_socket(context, pair[0]);
+    return line;
 }
 
 static int own_terminal(char **arguments)
@@ -198,7 +233,9 @@ static void run(int port, int is_serial)
             die("poll");
         if (polled[0].revents)
             obey_all();
-        if (polled[1].revents && is_serial && !serve(1))
+        if (polled[1].revents & POLLIN && line >= 0)
+            serve_line();
+        else if (polled[1].revents & POLLIN && is_serial && !serve(1))
             return;
         if (polled[1].revents & (POLLHUP | POLLERR))
             exit(1);

@@ -36,7 +36,9 @@ def compile_libmodbus_slave(directory):
 class Slave:
     """One address with its registers. It keeps these when it is killed and started again."""
 
-    def __init__(self, program, address=1, line=None, framing="rtu", baud=9600, parity="N", stops=1):
+    def __init__(
+        self, program, address=1, line=None, framing="rtu", baud=9600, parity="N", stops=1
+    ):
         self.program = [str(part) for part in program]
         self.address = address
         self.line = line
