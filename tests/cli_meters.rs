@@ -242,21 +242,17 @@ fn likeliest(report: &Value) -> Vec<(u64, String)> {
     each.collect()
 }
 
+/// Simulated meters answer at once; nobody waits long for the others.
+fn scan(addresses: &str) -> [&str; 8] {
+    ["meters", "scan", "--bus", "line", "--addresses", addresses, "--timeout-ms", "60"]
+}
+
 #[tokio::test]
 async fn a_scan_finds_the_meters_of_a_line_and_what_they_are() {
     let place = Place::new();
     // The config knows one of the two.
     place.bench.replace(&format!("address = {LEFT}"), "address = 99");
-    let report = place.bench.json(&[
-        "meters",
-        "scan",
-        "--bus",
-        "line",
-        "--addresses",
-        "1-9",
-        "--timeout-ms",
-        "60",
-    ]);
+    let report = place.bench.json(&scan("1-9"));
     let wanted = [(u64::from(INCOMER), SDM630.to_owned()), (u64::from(LEFT), SDM120.to_owned())];
     assert_eq!(likeliest(&report), wanted, "{report}");
     let first = &report["found"][0];
@@ -268,8 +264,7 @@ async fn a_scan_finds_the_meters_of_a_line_and_what_they_are() {
     assert!(config.contains("address = 7\nprofile = \"eastron-sdm120\"\n"), "{config}");
     assert!(!config.contains("address = 1\n"), "{config}");
 
-    let args = ["meters", "scan", "--bus", "line", "--addresses", "7", "--timeout-ms", "60"];
-    let shown = place.bench.cli(&args);
+    let shown = place.bench.cli(&scan("7"));
     let table = text(&shown.stdout);
     assert!(table.contains("19200 8N1") && table.contains("230.0 V, 50.00 Hz"), "{table}");
     assert!(table.contains("[[meter]]"), "{table}");
@@ -287,16 +282,7 @@ async fn a_scan_finds_the_meters_of_a_line_and_what_they_are() {
 async fn a_disturbed_address_is_told_of_and_the_scan_goes_on() {
     let place = Place::new();
     place.meters.with(INCOMER, |slave, _| slave.fail(Fault::Flip, Lasting::ForEver)).unwrap();
-    let report = place.bench.json(&[
-        "meters",
-        "scan",
-        "--bus",
-        "line",
-        "--addresses",
-        "1,7",
-        "--timeout-ms",
-        "60",
-    ]);
+    let report = place.bench.json(&scan("1,7"));
     assert_eq!(likeliest(&report), [(u64::from(LEFT), SDM120.to_owned())], "{report}");
     assert_eq!(report["disturbed"][0]["address"], 1, "{report}");
 }

@@ -104,6 +104,12 @@ impl Stage {
         assert_eq!(failed, BTreeMap::new(), "{}: others failed, too", fault.name());
     }
 
+    fn check_all(&self, lists: &[&[Suffering]]) {
+        for (fault, expected) in lists.iter().copied().flatten() {
+            self.check(*fault, expected);
+        }
+    }
+
     /// Waits until the bus shows this of its port.
     fn port_is(&self, wanted: impl Fn(&PortState) -> bool) {
         let mut tries = 0;
@@ -118,53 +124,41 @@ impl Stage {
 /// An answer so late that the bus has given it up.
 const LATE: Fault = Fault::Late(TIMEOUT_MS as u64 + 20);
 
+/// A fault, and what a meter that suffers it once fails with.
+type Suffering = (Fault, &'static [ReadFault]);
+
+const ANYWHERE: &[Suffering] = &[
+    (Fault::NoAnswer, &[ReadFault::NoAnswer]),
+    (LATE, &[ReadFault::NoAnswer]),
+    (Fault::HalfFrame, &[ReadFault::Damaged]),
+    (Fault::WrongAddress, &[ReadFault::Stray]),
+    (Fault::WrongFunction, &[ReadFault::Stray]),
+    (Fault::WrongCount, &[ReadFault::Stray]),
+    (Fault::NoiseBefore, &[ReadFault::Damaged]),
+    (Fault::NoiseAfter, &[ReadFault::Damaged]),
+    (Fault::TwoFrames, &[ReadFault::Damaged]),
+];
+
+/// Where frames have a checksum, and one hears what one says.
+const IN_RTU: &[Suffering] = &[(Fault::FlippedBit, &[ReadFault::Damaged]), (Fault::LocalEcho, &[])];
+
+/// A connection is closed over one meter; a terminal that is gone is gone for all.
+const IN_A_NETWORK: &[Suffering] = &[(Fault::PortGone, &[ReadFault::NoAnswer])];
+
 #[test]
 fn after_every_fault_of_a_serial_line_the_next_readings_are_right() {
-    let stage = Stage::set(TERMINAL);
-    stage.check(Fault::NoAnswer, &[ReadFault::NoAnswer]);
-    stage.check(LATE, &[ReadFault::NoAnswer]);
-    stage.check(Fault::HalfFrame, &[ReadFault::Damaged]);
-    stage.check(Fault::FlippedBit, &[ReadFault::Damaged]);
-    stage.check(Fault::WrongAddress, &[ReadFault::Stray]);
-    stage.check(Fault::WrongFunction, &[ReadFault::Stray]);
-    stage.check(Fault::WrongCount, &[ReadFault::Stray]);
-    stage.check(Fault::NoiseBefore, &[ReadFault::Damaged]);
-    stage.check(Fault::NoiseAfter, &[ReadFault::Damaged]);
-    stage.check(Fault::TwoFrames, &[ReadFault::Damaged]);
-    stage.check(Fault::LocalEcho, &[]);
+    Stage::set(TERMINAL).check_all(&[ANYWHERE, IN_RTU]);
 }
 
 #[test]
 fn after_every_fault_over_tcp_the_next_readings_are_right() {
-    let stage = Stage::set(Play { medium: Medium::Tcp, ..TERMINAL });
-    stage.check(Fault::NoAnswer, &[ReadFault::NoAnswer]);
-    stage.check(LATE, &[ReadFault::NoAnswer]);
-    stage.check(Fault::HalfFrame, &[ReadFault::Damaged]);
-    stage.check(Fault::WrongAddress, &[ReadFault::Stray]);
-    stage.check(Fault::WrongFunction, &[ReadFault::Stray]);
-    stage.check(Fault::WrongCount, &[ReadFault::Stray]);
-    stage.check(Fault::NoiseBefore, &[ReadFault::Damaged]);
-    stage.check(Fault::NoiseAfter, &[ReadFault::Damaged]);
-    stage.check(Fault::TwoFrames, &[ReadFault::Damaged]);
-    // The connection is closed over one meter.
-    stage.check(Fault::PortGone, &[ReadFault::NoAnswer]);
+    Stage::set(Play { medium: Medium::Tcp, ..TERMINAL }).check_all(&[ANYWHERE, IN_A_NETWORK]);
 }
 
 #[test]
 fn after_every_fault_of_rtu_over_tcp_the_next_readings_are_right() {
     let stage = Stage::set(Play { medium: Medium::RtuOverTcp, ..TERMINAL });
-    stage.check(Fault::NoAnswer, &[ReadFault::NoAnswer]);
-    stage.check(LATE, &[ReadFault::NoAnswer]);
-    stage.check(Fault::HalfFrame, &[ReadFault::Damaged]);
-    stage.check(Fault::FlippedBit, &[ReadFault::Damaged]);
-    stage.check(Fault::WrongAddress, &[ReadFault::Stray]);
-    stage.check(Fault::WrongFunction, &[ReadFault::Stray]);
-    stage.check(Fault::WrongCount, &[ReadFault::Stray]);
-    stage.check(Fault::NoiseBefore, &[ReadFault::Damaged]);
-    stage.check(Fault::NoiseAfter, &[ReadFault::Damaged]);
-    stage.check(Fault::TwoFrames, &[ReadFault::Damaged]);
-    stage.check(Fault::LocalEcho, &[]);
-    stage.check(Fault::PortGone, &[ReadFault::NoAnswer]);
+    stage.check_all(&[ANYWHERE, IN_RTU, IN_A_NETWORK]);
 }
 
 /// The bytes of the late answer stand in front of those of the next one: whoever is asked next

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "the tests and the bench use different parts of it")]
 
+#[path = "slave.rs"]
+mod slave;
+
 use std::collections::BTreeMap;
 
 use sitepilot::{
@@ -10,67 +13,7 @@ use sitepilot::{
     protocol::modbus::{Block, Table},
 };
 
-/// What a slave does with one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    None,
-    /// No answer.
-    Silent,
-    /// The answer is late by this.
-    Late(u64),
-    /// Half of the answer.
-    Half,
-    /// One bit of the answer is another.
-    Flip(usize),
-    WrongAddress,
-    WrongFunction,
-    /// An answer with a register more.
-    WrongCount,
-    /// So many bytes before the answer, without a gap.
-    NoiseBefore(usize),
-    /// So many bytes after the answer, without a gap.
-    NoiseAfter(usize),
-    /// So many bytes in place of an answer.
-    Noise(usize),
-    /// The answer, and this much later the same again.
-    Twice(u64),
-    /// A refusal.
-    Exception(u8),
-    /// A refusal that is late by this.
-    LateException(u8, u64),
-}
-
-/// A slave on the line.
-#[derive(Debug, Clone)]
-pub struct Simulated {
-    pub address: u8,
-    /// From the end of a request to the begin of its answer.
-    pub reply_us: u64,
-    /// What it does with every request.
-    pub always: Fault,
-    /// What it does with the next request, once.
-    pub once: Fault,
-    /// Requests that touch these are refused with exception 2.
-    pub illegal: Vec<Block>,
-    /// Requests for more are refused with exception 3.
-    pub most: u16,
-    /// When requests for it were sent, with the block.
-    pub asked: Vec<(u64, Block)>,
-}
-
-impl Simulated {
-    pub fn new(address: u8, reply_us: u64) -> Self {
-        Self {
-            address,
-            reply_us,
-            always: Fault::None,
-            once: Fault::None,
-            illegal: Vec::new(),
-            most: 125,
-            asked: Vec::new(),
-        }
-    }
-}
+pub use self::slave::{Fault, Simulated, checksum, word};
 
 /// Bytes on their way to the owner of the port.
 #[derive(Debug)]
@@ -90,7 +33,7 @@ pub struct World {
     pub names: Vec<MeterName>,
     pub rng: fastrand::Rng,
     air: Vec<Transmission>,
-    /// Until when the port is occupied by somebody else: requests are lost.
+    /// How many were sent; the number of each decides what registers hold.
     requests: u64,
     /// Words accepted that are not those of the request.
     pub wrong: u64,
@@ -133,36 +76,6 @@ pub fn slave(number: u8, interval_ms: u32, wanted: &[Block]) -> Slave {
         wanted: wanted.to_vec(),
         limits: Limits { max_registers: 125, max_gap: 16, unreadable: Vec::new() },
     }
-}
-
-pub fn checksum(bytes: &[u8]) -> [u8; 2] {
-    let mut sum = 0xFFFF_u16;
-    for byte in bytes {
-        sum ^= u16::from(*byte);
-        for _ in 0..8 {
-            let odd = sum & 1 == 1;
-            sum >>= 1;
-            if odd {
-                sum ^= 0xA001;
-            }
-        }
-    }
-    sum.to_le_bytes()
-}
-
-fn framed(mut frame: Vec<u8>) -> Vec<u8> {
-    let sum = checksum(&frame);
-    frame.extend(sum);
-    frame
-}
-
-/// What a register holds when it is read by a request: every request reads other values.
-pub fn word(address: u8, table: Table, register: u16, request: u64) -> u16 {
-    let mut mixed = request ^ (u64::from(address) << 48) ^ (u64::from(register) << 20);
-    mixed ^= u64::from(table.function()) << 40;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    u16::try_from((mixed >> 31) & 0xFFFF).unwrap()
 }
 
 impl World {
@@ -346,69 +259,10 @@ impl World {
 
     /// A slave gets a request.
     fn serve(&mut self, at: usize, block: Block, end: u64) {
-        let request = self.requests;
         let slave = &mut self.slaves[at];
         slave.asked.push((self.now, block));
-        let fault = match std::mem::replace(&mut slave.once, Fault::None) {
-            Fault::None => slave.always,
-            once => once,
-        };
-        let (address, start) = (slave.address, end + slave.reply_us);
-        let refusal = if block.count > slave.most {
-            Some(3)
-        } else if slave.illegal.iter().any(|illegal| meets(*illegal, block)) {
-            Some(2)
-        } else {
-            None
-        };
-        let right = refusal.map_or_else(
-            || answer(address, block.table.function(), block, request),
-            |code| exception(address, block, code),
-        );
-        for (later, bytes) in self.distort(fault, address, block, request, right) {
-            self.say(start + later, bytes);
-        }
-    }
-
-    /// What a slave says in place of the right answer, and how much later.
-    fn distort(
-        &mut self,
-        fault: Fault,
-        address: u8,
-        block: Block,
-        request: u64,
-        mut right: Vec<u8>,
-    ) -> Vec<(u64, Vec<u8>)> {
-        let function = block.table.function();
-        let noise = |rng: &mut fastrand::Rng, n: usize| (0..n).map(|_| rng.u8(..)).collect();
-        let longer = Block { count: (block.count + 1).min(125), ..block };
-        match fault {
-            Fault::None => vec![(0, right)],
-            Fault::Silent => Vec::new(),
-            Fault::Late(us) => vec![(us, right)],
-            Fault::Half => vec![(0, right[..right.len() / 2].to_vec())],
-            Fault::Flip(bit) => {
-                let bit = bit % (right.len() * 8);
-                right[bit / 8] ^= 1 << (bit % 8);
-                vec![(0, right)]
-            }
-            Fault::WrongAddress => vec![(0, answer(address ^ 0x40, function, block, request))],
-            Fault::WrongFunction => vec![(0, answer(address, 7 - function, block, request))],
-            Fault::WrongCount => vec![(0, answer(address, function, longer, request))],
-            Fault::NoiseBefore(n) => {
-                let mut bytes: Vec<u8> = noise(&mut self.rng, n);
-                bytes.extend(right);
-                vec![(0, bytes)]
-            }
-            Fault::NoiseAfter(n) => {
-                let behind: Vec<u8> = noise(&mut self.rng, n);
-                right.extend(behind);
-                vec![(0, right)]
-            }
-            Fault::Noise(n) => vec![(0, noise(&mut self.rng, n))],
-            Fault::Twice(later) => vec![(0, right.clone()), (later, right)],
-            Fault::Exception(code) => vec![(0, exception(address, block, code))],
-            Fault::LateException(code, us) => vec![(us, exception(address, block, code))],
+        for (later, bytes) in slave.replies(block, self.requests, &mut self.rng) {
+            self.say(end + later, bytes);
         }
     }
 
@@ -453,25 +307,6 @@ fn judge(ask: &Ask, raw: &[u8]) -> Answer {
     }
     let words = raw[3..raw.len() - 2].chunks(2);
     Answer::Words(words.map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())
-}
-
-fn answer(address: u8, function: u8, block: Block, request: u64) -> Vec<u8> {
-    let mut frame = vec![address, function, u8::try_from(block.count * 2).unwrap()];
-    for more in 0..block.count {
-        let register = block.start.wrapping_add(more);
-        frame.extend(word(address, block.table, register, request).to_be_bytes());
-    }
-    framed(frame)
-}
-
-fn exception(address: u8, block: Block, code: u8) -> Vec<u8> {
-    framed(vec![address, block.table.function() | 0x80, code])
-}
-
-fn meets(one: Block, other: Block) -> bool {
-    one.table == other.table
-        && u32::from(one.start) < other.end()
-        && u32::from(other.start) < one.end()
 }
 
 /// How often each meter was read whole.
