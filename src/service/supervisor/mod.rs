@@ -31,6 +31,7 @@ use crate::{
     uplink::Outbox,
 };
 
+mod ledger;
 mod listen;
 mod rooms;
 mod signals;

@@ -2,23 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{oneshot, watch},
 };
-use tracing::{error, field, info};
+use tracing::{field, info};
 
-use super::{Running, listen, rooms::Rooms};
+use super::{Running, ledger::open as open_ledger, listen, rooms::Rooms};
 use crate::{
     broker::{DoorEvent, Doors, DoorsConfig, DoorsTask, TlsDoor, WallClock},
     clock::Clock,
     domain::id::UplinkName,
-    ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
+    ledger::Ledger,
     protocol::charger::station,
     service::{
         config::{Config, Observer},
@@ -88,7 +87,7 @@ impl Running {
         let data_dir = &config.site.data_dir;
         let accounts: Arc<dyn Accounts> =
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
-        let (ledger, damage) = open_ledger(config).map_err(|error| unopened(data_dir, error))?;
+        let (ledger, damage) = open_ledger(config)?;
         let (inbox, inputs) = flume::bounded(INBOX);
         if let Some(text) = damage {
             inbox.try_send(Input::LedgerDamaged { text }).expect("the inbox is empty");
@@ -450,40 +449,4 @@ fn doors_config(config: &Config, clock: &Arc<Clock>) -> DoorsConfig {
     doors.pace = broker.pace;
     doors.shown = Observer::visible().to_vec();
     doors
-}
-
-/// Names the directory of a ledger that cannot be opened.
-fn unopened(data_dir: &Path, error: LedgerError) -> anyhow::Error {
-    // A start by hand leaves files of another user.
-    let hint = match error {
-        LedgerError::Io(_) => "\nhint: all in it must belong to the user that runs this",
-        _ => "",
-    };
-    anyhow!("{}: {error}{hint}", data_dir.display())
-}
-
-/// Opens the ledger and tells whatever the opening found; damage also in words for an alarm.
-fn open_ledger(config: &Config) -> Result<(Ledger, Option<String>), LedgerError> {
-    let min_free_mb = u64::from(config.ledger.min_free_mb);
-    let options = Options { min_free_mb, ..Options::default() };
-    let (ledger, opening) = Ledger::open(&config.site.data_dir, options)?;
-    let Opening { is_fresh, migrated, salvaged, missing_rows } = opening;
-    if is_fresh {
-        info!("new ledger");
-    }
-    if let Some(migrated) = migrated {
-        info!(from = migrated.from, to = migrated.to, copies = ?migrated.copies, "ledger migrated");
-    }
-    if let Some(salvaged) = salvaged {
-        let Salvaged { set_aside, why, kept, lost } = salvaged;
-        let file = set_aside.display();
-        error!(%file, why, kept, lost, "the ledger was damaged and is set aside");
-        let text = format!("was damaged, is kept as {file}: {kept} orders salvaged, {lost} lost");
-        return Ok((ledger, Some(text)));
-    }
-    let lacks = (missing_rows > 0).then(|| {
-        error!(missing_rows, "the ledger lacks rows that it had: its file or its log is gone");
-        format!("lacks {missing_rows} rows that it had: its file or its log is gone")
-    });
-    Ok((ledger, lacks))
 }
