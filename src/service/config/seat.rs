@@ -184,7 +184,11 @@ fn profile(
     let at = at?;
     let profile = find(&at, around.shelf, faults)?;
     if !profile.verified {
-        let text = format!("has no two sources that agree: {}", at.value);
+        let text = format!(
+            "has fewer than two independent sources that agree on energy, power, voltages and \
+             currents: {}",
+            at.value
+        );
         faults.warn(&at.place, text, "compare with the display: sitepilot meters read NAME");
     }
     let Some(place) = ct.as_ref().or(vt.as_ref()).map(|at| at.place.clone()) else {
