@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     metering::{frame, time::Micros},
-    protocol::modbus::Table,
+    protocol::modbus::{Block, Table},
 };
 
 /// How long a late answer is reckoned with. Slaves take a second at the most, converters and
@@ -58,10 +58,23 @@ impl Debts {
         self.0.get(&(table, count)).is_some_and(|debt| !debt.was_heard)
     }
 
+    /// Whether an answer of so many registers was owed, and one has come.
+    pub fn came(&self, table: Table, count: u16) -> bool {
+        self.0.get(&(table, count)).is_some_and(|debt| debt.was_heard)
+    }
+
     /// When the next debt presses no more.
     pub fn next_alone(&self, now: Micros) -> Option<Micros> {
         let pressing = self.0.values().filter(|debt| debt.is_pressing(now));
         pressing.map(|debt| debt.since.plus(OWED_ALONE_US)).min()
+    }
+
+    /// This came in place of an answer, and then nothing more. With its head and as long as it, it
+    /// was the answer, disturbed.
+    pub fn hear_disturbed(&mut self, address: u8, heard: &[u8], block: Block) {
+        if let Some(debt) = self.0.get_mut(&(block.table, block.count)) {
+            debt.was_heard |= frame::looks_like_answer(heard, address, block.table, block.count);
+        }
     }
 
     /// Looks for late answers in these bytes, and forgets old debts.

@@ -12,11 +12,23 @@ const CHECKSUM: usize = 2;
 #[must_use]
 pub fn has_answer(heard: &[u8], address: u8, table: Table, count: u16) -> bool {
     let registers = usize::from(count) * 2;
-    let Ok(bytes) = u8::try_from(registers) else { return false };
-    let head = [address, table.function(), bytes];
+    let Some(head) = head(address, table, count) else { return false };
     heard
         .windows(HEAD + registers + CHECKSUM)
         .any(|frame| frame.starts_with(&head) && checksum(frame) == 0)
+}
+
+/// Whether these bytes have the length and the head of such an answer, whatever their checksum.
+#[must_use]
+pub fn looks_like_answer(heard: &[u8], address: u8, table: Table, count: u16) -> bool {
+    let length = HEAD + usize::from(count) * 2 + CHECKSUM;
+    let head = head(address, table, count);
+    heard.len() == length && head.is_some_and(|head| heard.starts_with(&head))
+}
+
+fn head(address: u8, table: Table, count: u16) -> Option<[u8; HEAD]> {
+    let bytes = u8::try_from(u32::from(count) * 2).ok()?;
+    Some([address, table.function(), bytes])
 }
 
 /// The checksum of Modbus over a serial line; 0 over a whole frame with its own.

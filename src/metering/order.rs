@@ -27,7 +27,28 @@ pub fn varied(blocks: Vec<Block>, before: Option<Block>, rules: &Rules<'_>) -> V
         last = Some((block.table, block.count));
         ordered.push(block);
     }
+    end_alone(&mut ordered);
     ordered
+}
+
+/// Puts one to the end that has a count of its own, if that leaves no neighbours alike: when it is
+/// answered, every answer before was what it seemed.
+fn end_alone(ordered: &mut Vec<Block>) {
+    let shape = |block: &Block| (block.table, block.count);
+    let is_alone = |one: &Block| ordered.iter().filter(|it| shape(it) == shape(one)).count() == 1;
+    let parts = |at: usize| {
+        let [before, behind] = [at - 1, at + 1].map(|at| ordered.get(at).map(shape));
+        before != behind
+    };
+    if ordered.last().is_none_or(is_alone) {
+        return;
+    }
+    // The first one is known to differ from the request before.
+    let found = (1..ordered.len()).find(|at| is_alone(&ordered[*at]) && parts(*at));
+    if let Some(at) = found {
+        let block = ordered.remove(at);
+        ordered.push(block);
+    }
 }
 
 /// The first of those that are left and are most in number, but for those of the last one's shape.

@@ -1,6 +1,6 @@
 //! The loop of a bus: asks the schedule what to do, does it, and tells what came of it.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, thread, time::Duration};
 
 use flume::Receiver;
 use tokio::{runtime, sync::oneshot, time::sleep};
@@ -31,6 +31,13 @@ const REOPEN: Duration = Duration::from_secs(1);
 /// is slept by the thread.
 const COARSE: Duration = Duration::from_millis(2);
 
+/// A connection on which nobody answers so often in a row is made anew: a converter may have
+/// forgotten it without a word. Beside a slave that is dead there are others, mostly.
+const MUTE_FAULTS: u32 = 3;
+
+/// Orders put off until an exchange is over; more wait in their queue.
+const MAX_PUT_OFF: usize = 16;
+
 /// The thread of a bus. Returns on [`Order::Stop`], or when nobody can give orders any more.
 pub fn run(
     settings: Settings,
@@ -46,6 +53,8 @@ pub fn run(
         }
     };
     runtime.block_on(Drive::new(settings, orders, tell, health).run());
+    // A name that is still looked up must not hold the thread.
+    runtime.shutdown_background();
 }
 
 /// What is at the other end of the loop.
@@ -58,6 +67,13 @@ enum State {
     Gone(Micros),
     /// Taken back then.
     Lent(Micros),
+}
+
+/// What came of opening a port.
+enum Opened {
+    Done(Result<Wire, String>),
+    /// An order came that leaves nothing to open.
+    Ordered(Turn),
 }
 
 /// Whether the loop goes on.
@@ -76,6 +92,10 @@ struct Drive<T> {
     state: State,
     /// The line talked when the last request was to go out.
     is_put_off: bool,
+    /// What was ordered during an exchange.
+    put_off: VecDeque<Order>,
+    /// Exchanges in a row that failed.
+    mute_faults: u32,
     shows: Shows,
     diary: Diary,
 }
@@ -88,10 +108,20 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         let bus = Bus::new(line, slaves, now);
         health.begin(&settings.meters);
         let diary = Diary::new(settings.bus.clone(), settings.port.to_string());
-        let state = State::Gone(now);
-        let shows = Shows::default();
-        let is_put_off = false;
-        Self { settings, orders, tell, health, line, bus, state, is_put_off, shows, diary }
+        Self {
+            settings,
+            orders,
+            tell,
+            health,
+            line,
+            bus,
+            state: State::Gone(now),
+            is_put_off: false,
+            put_off: VecDeque::new(),
+            mute_faults: 0,
+            shows: Shows::default(),
+            diary,
+        }
     }
 
     fn now(&self) -> Micros {
@@ -111,7 +141,10 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
     }
 
     /// An order that is there already; also the end of those who give orders.
-    fn waiting_order(&self) -> Option<Order> {
+    fn waiting_order(&mut self) -> Option<Order> {
+        if let Some(order) = self.put_off.pop_front() {
+            return Some(order);
+        }
         match self.orders.try_recv() {
             Ok(order) => Some(order),
             Err(flume::TryRecvError::Empty) => None,
@@ -161,8 +194,8 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
     /// Tells the schedule what was heard outside of an exchange.
     fn heard(&mut self, bytes: &[u8]) {
         let now = self.now();
-        if !bytes.is_empty() {
-            self.bus.heard(bytes, now);
+        if let Some(outcome) = self.bus.heard(bytes, now) {
+            self.publish(outcome);
         }
         self.notice_loss();
     }
@@ -177,10 +210,12 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         }
     }
 
-    /// Tries to open the port; while that lasts, orders wait at most for the connection's time.
+    /// Tries to open the port.
     async fn open(&mut self) -> Turn {
+        self.state = State::Gone(self.now());
         match self.wire().await {
-            Ok(wire) => {
+            Opened::Ordered(turn) => return turn,
+            Opened::Done(Ok(wire)) => {
                 let (mono, now) = (self.settings.now)();
                 self.diary.opened(mono);
                 self.health.change(|status| {
@@ -190,15 +225,29 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
                 self.state = State::Open(wire);
                 self.bus.port_back(now);
             }
-            Err(why) => self.lose(&why),
+            Opened::Done(Err(why)) => self.lose(&why),
         }
         Turn::On
     }
 
-    async fn wire(&self) -> Result<Wire, String> {
+    /// Opens the port. A connection may take its time, and orders are obeyed meanwhile.
+    async fn wire(&mut self) -> Opened {
         let silence = Duration::from_micros(self.line.silence_us.into());
-        let now = Arc::clone(&self.settings.now);
-        Wire::open(&self.settings.port, silence, now).await.map_err(|error| error.to_string())
+        let (port, now) = (self.settings.port.clone(), Arc::clone(&self.settings.now));
+        let orders = self.orders.clone();
+        let mut opening = pin!(Wire::open(&port, silence, now));
+        loop {
+            let order = tokio::select! {
+                opened = &mut opening => {
+                    return Opened::Done(opened.map_err(|error| error.to_string()));
+                }
+                order = orders.recv_async() => order.unwrap_or(Order::Stop),
+            };
+            let turn = self.obey(order);
+            if matches!(turn, Turn::Stop) || matches!(self.state, State::Lent(_)) {
+                return Opened::Ordered(turn);
+            }
+        }
     }
 
     /// The port is not there: every meter has failed, and it is tried again later.
@@ -222,8 +271,9 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         }
         if matches!(self.state, State::Idle) {
             match self.wire().await {
-                Ok(wire) => self.state = State::Open(wire),
-                Err(why) => self.lose(&why),
+                Opened::Ordered(turn) => return turn,
+                Opened::Done(Ok(wire)) => self.state = State::Open(wire),
+                Opened::Done(Err(why)) => self.lose(&why),
             }
         }
         let State::Open(wire) = &mut self.state else { return Turn::On };
@@ -238,7 +288,11 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         self.is_put_off = false;
         let now = (self.settings.now)().1;
         let patience = Duration::from_micros(self.bus.sent(now).since(now));
-        let exchanged = wire.ask(ask.address, ask.block, patience).await;
+        let linger = Duration::from_micros(ask.linger_us);
+        let exchange = wire.ask(ask.address, ask.block, patience, linger);
+        let Some(exchanged) = over(exchange, &self.orders, &mut self.put_off).await else {
+            return Turn::Stop;
+        };
         self.answered(ask, exchanged);
         Turn::On
     }
@@ -266,13 +320,15 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         };
         let is_disturbed =
             !matches!(answer, Answer::Words(_) | Answer::Fault(ReadFault::Refused(_)));
+        self.mute_faults = if is_disturbed { self.mute_faults + 1 } else { 0 };
+        if is_tcp && self.mute_faults >= MUTE_FAULTS {
+            (self.mute_faults, self.state) = (0, State::Idle);
+        }
         let now = self.now();
         let over = heard_at.filter(|_| !is_disturbed).unwrap_or(now);
         let outcome = self.bus.answered(answer, over);
-        if is_disturbed && !heard.is_empty() {
-            self.bus.heard(&heard, now);
-        }
-        if let Some(outcome) = outcome {
+        let doubled = if is_disturbed { self.bus.heard(&heard, now) } else { None };
+        for outcome in outcome.into_iter().chain(doubled) {
             self.publish(outcome);
         }
     }
@@ -350,6 +406,24 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
         self.health.change(|status| status.port = PortState::Lent { until });
         for outcome in self.bus.port_gone(LENT, now) {
             self.publish(outcome);
+        }
+    }
+}
+
+/// What came of an exchange; `None`: it was told to stop meanwhile. Other orders are put off.
+async fn over(
+    exchange: impl Future<Output = Exchanged>,
+    orders: &Receiver<Order>,
+    put_off: &mut VecDeque<Order>,
+) -> Option<Exchanged> {
+    let mut exchange = pin!(exchange);
+    loop {
+        tokio::select! {
+            exchanged = &mut exchange => return Some(exchanged),
+            order = orders.recv_async(), if put_off.len() < MAX_PUT_OFF => match order {
+                Ok(Order::Stop) | Err(_) => return None,
+                Ok(order) => put_off.push_back(order),
+            }
         }
     }
 }

@@ -120,6 +120,14 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes back what the driver has not sent: sent late, it would be answered to another request.
+    pub(super) fn drop_unsent(&self) {
+        if let Self::Serial(stream) = self {
+            // A port that cannot do it says so of the request, too.
+            let _ = stream.clear(ClearBuffer::Output);
+        }
+    }
+
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,

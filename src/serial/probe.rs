@@ -72,7 +72,8 @@ impl Probe {
         let Some(wire) = &mut self.wire else {
             return Err(ReadFault::PortGone("not open".into()));
         };
-        let answer = self.runtime.block_on(wire.ask(address, block, patience)).answer;
+        let answer =
+            self.runtime.block_on(wire.ask(address, block, patience, Duration::ZERO)).answer;
         self.busy_until = (self.now)().1;
         match (&answer, &self.port) {
             (Ok(_) | Err(ReadFault::Refused(_)), _) => {}

@@ -74,10 +74,12 @@ impl Tap {
         self.inner().gone.clone()
     }
 
-    /// Begins an exchange; what came before it is thrown away.
+    /// Begins an exchange; what came before it is thrown away, and a request that a stuck port has
+    /// not sent yet.
     pub(super) fn begin(&self, address: u8, block: Block) {
         let mut inner = self.inner();
         let _ = inner.drain();
+        inner.stream.drop_unsent();
         inner.exchange = Exchange::new(address, block);
     }
 

@@ -74,8 +74,15 @@ impl Wire {
         self.tap.listen().await
     }
 
-    /// Asks a slave for a block, which it may take `patience` to send.
-    pub(super) async fn ask(&mut self, address: u8, block: Block, patience: Duration) -> Exchanged {
+    /// Asks a slave for a block, which it may take `patience` to send. Where frames have no
+    /// numbers, what follows the answer within `linger` belongs to it.
+    pub(super) async fn ask(
+        &mut self,
+        address: u8,
+        block: Block,
+        patience: Duration,
+        linger: Duration,
+    ) -> Exchanged {
         self.tap.begin(address, block);
         let (tap, look) = (self.tap.clone(), self.look);
         let client = self.client.get_or_insert_with(|| match look {
@@ -94,7 +101,10 @@ impl Wire {
             Ok(Ok(Ok(_)) | Err(_)) | Err(_) => None,
         };
         if framed.is_some() {
-            thread::sleep(self.linger);
+            thread::sleep(match look {
+                Look::Rtu => self.linger.max(linger),
+                Look::Mbap => self.linger,
+            });
         }
         self.tap.gather();
         self.closing(framed)

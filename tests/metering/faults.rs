@@ -107,6 +107,44 @@ fn nothing_wrong_is_believed_of_slaves_with_a_single_value() {
     assert_eq!(world.wrong, 0);
 }
 
+/// Values far apart that all need the same count, and a slave that says everything twice, the second
+/// time while the next request is under way.
+#[test]
+fn no_reading_of_a_slave_that_answers_twice_is_wrong() {
+    let wanted = [holding(0, 2), holding(20, 2), holding(40, 2), holding(60, 2)];
+    let mut believed_wrong = 0;
+    for wanted in [&wanted[..], &[wanted[0], holding(10, 6), wanted[1], wanted[2]]] {
+        let mut slaves = vec![slave(1, 500, wanted), slave(2, 500, wanted)];
+        slaves.iter_mut().for_each(|slave| slave.limits.max_gap = 0);
+        let mut world = World::new(Line::serial(115_200, 5, 300), slaves, 40_000);
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..3000 {
+            let at = rng.usize(..2);
+            world.slaves[at].always = match rng.u8(..3) {
+                0 => Fault::Twice(rng.u64(..40_000)),
+                1 => Fault::Twice(rng.u64(8_000..45_000)),
+                _ => Fault::None,
+            };
+            world.run(world.now + rng.u64(100_000..2 * SECOND));
+        }
+        println!("{} answers believed, {} of them wrong", world.accepted, world.wrong);
+        assert_eq!(world.wrong_readings, 0);
+        believed_wrong += world.wrong;
+    }
+    assert!(believed_wrong > 0, "the fault that this is about happens");
+}
+
+/// A bit that flips on the way does not make an answer owed: it was there.
+#[test]
+fn after_a_disturbed_answer_a_slave_without_another_count_is_read_in_its_next_slot() {
+    let mut world = World::new(serial(), vec![lonely(1), lonely(2)], 20_000);
+    world.run(10 * SECOND);
+    world.slaves[0].once = Fault::Flip(40);
+    let outcomes = world.run(15 * SECOND);
+    assert_eq!(rounds(&outcomes)[&meter(1)], 4, "{outcomes:?}");
+    assert_eq!(world.wrong, 0);
+}
+
 /// Each kind of fault, once, on a bus that is otherwise well: the line is free again after one
 /// time-out and the quarantine, and the next reading of everybody is right.
 #[test]

@@ -37,6 +37,10 @@ pub struct World {
     requests: u64,
     /// Words accepted that are not those of the request.
     pub wrong: u64,
+    /// What they were.
+    wrong_words: Vec<Vec<u16>>,
+    /// Readings that were told with some of them in it.
+    pub wrong_readings: u64,
     pub accepted: u64,
     /// Bytes that passed, both ways.
     pub bytes: u64,
@@ -91,6 +95,8 @@ impl World {
             air: Vec::new(),
             requests: 0,
             wrong: 0,
+            wrong_words: Vec::new(),
+            wrong_readings: 0,
             accepted: 0,
             bytes: 0,
             failed_at: None,
@@ -156,8 +162,7 @@ impl World {
                 assert!(until.0 > self.now, "the owner of the port would spin");
                 self.now = self.next_byte().map_or(until.0, |at| at.max(self.now).min(until.0));
                 let came: Vec<u8> = self.take(self.now).into_iter().map(|(_, byte)| byte).collect();
-                self.bus.heard(&came, Micros(self.now));
-                None
+                self.bus.heard(&came, Micros(self.now))
             }
             Next::Ask(ask) => {
                 self.free();
@@ -166,8 +171,7 @@ impl World {
                 if came.is_empty() {
                     return self.exchange(&ask);
                 }
-                self.bus.heard(&came, Micros(self.now));
-                None
+                self.bus.heard(&came, Micros(self.now))
             }
         }
     }
@@ -204,8 +208,12 @@ impl World {
             Answer::Words(_) | Answer::Fault(_) => None,
         };
         let outcome = self.bus.answered(answer, Micros(over));
+        if let Some(Outcome::Round(_, readout, _)) = &outcome {
+            let is_wrong = |(_, words): &(Block, Vec<u16>)| self.wrong_words.contains(words);
+            self.wrong_readings += u64::from(readout.blocks().iter().any(is_wrong));
+        }
         if let Some(fault) = fault {
-            self.bus.heard(&raw, Micros(over));
+            assert_eq!(self.bus.heard(&raw, Micros(over)), None, "that reading is over");
             self.failed_at = Some((sent, ask.block, fault));
         }
         outcome
@@ -227,11 +235,12 @@ impl World {
             (0..count).map(|more| word(ask.address, table, start + more, self.requests)).collect();
         if words != right {
             self.wrong += 1;
+            self.wrong_words.push(words.to_vec());
         }
     }
 
     /// Waits for the answer as the owner of a port does: the first whole frame ends it, and then
-    /// nothing may follow within the silence that ends a frame.
+    /// nothing may follow within the silence that ends a frame, or as long as the bus wants.
     fn hear_out(&mut self, ask: &Ask, give_up: u64) -> (Answer, Vec<u8>, u64) {
         let mut raw = Vec::new();
         while let Some(at) = self.next_byte().filter(|at| *at <= give_up) {
@@ -246,7 +255,7 @@ impl World {
                 continue;
             }
             let at = self.now;
-            self.now += u64::from(self.line.silence_us);
+            self.now += u64::from(self.line.silence_us).max(ask.linger_us);
             raw.extend(self.take(self.now).into_iter().map(|(_, byte)| byte));
             if raw.len() == whole && checksum(&raw[..whole - 2]) == raw[whole - 2..] {
                 return (judge(ask, &raw), raw, at);

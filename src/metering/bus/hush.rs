@@ -44,6 +44,11 @@ impl Hush {
         &self.heard
     }
 
+    /// What was heard, or the begin of it.
+    pub(super) fn heard(&self) -> &[u8] {
+        &self.heard
+    }
+
     pub(super) fn silence(&self, line: &Line, now: Micros) -> Silence {
         let silent = self.quiet_since.plus(line.quarantine_us.into());
         let babble = self.since.plus(BABBLE_US);

@@ -117,6 +117,7 @@ impl Bus {
             block,
             not_before: self.quiet_since.plus(self.line.gap_us(slave.silence_us)),
             patience_us: self.line.patience_us(block),
+            linger_us: self.seats[at].linger_us(&self.line, block),
         }
     }
 
@@ -125,7 +126,14 @@ impl Bus {
         let hush = self.hush.as_ref()?;
         match hush.silence(&self.line, now) {
             Silence::Until(until) => return Some(until),
-            Silence::Fell => {}
+            Silence::Fell => {
+                if let (Some(at), Some((last, block))) = (hush.seat, self.last_asked)
+                    && at == last
+                {
+                    let seat = &mut self.seats[at];
+                    seat.debts.hear_disturbed(seat.slave.address, hush.heard(), block);
+                }
+            }
             Silence::Babble => {
                 self.babbles += 1;
                 self.is_tried = true;
@@ -154,20 +162,21 @@ impl Bus {
         self.last_asked = Some((at, block));
         self.is_tried = false;
         let seat = &mut self.seats[at];
-        seat.sent(now);
+        seat.sent(block, now);
         seat.tally.asked();
         now.plus(self.line.patience_us(block))
     }
 
-    /// These bytes came when no answer was awaited, or in place of one.
-    pub fn heard(&mut self, bytes: &[u8], now: Micros) {
+    /// These bytes came when no answer was awaited, or in place of one. A reading that is under way
+    /// may be over by it.
+    pub fn heard(&mut self, bytes: &[u8], now: Micros) -> Option<Outcome> {
         if bytes.is_empty() {
-            return;
+            return None;
         }
         self.noise_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.offer = None;
         if self.is_tried {
-            return;
+            return None;
         }
         self.quiet_since = now;
         if self.hush.is_none() && self.asking.is_none() {
@@ -188,6 +197,20 @@ impl Bus {
             // The late answer was waited for, and there it is.
             self.end_hush(now);
         }
+        self.doubled(now)
+    }
+
+    /// A whole answer like the last one came unasked: of a slave that answers twice, an earlier
+    /// one may have been taken for the answer to a later request.
+    fn doubled(&mut self, now: Micros) -> Option<Outcome> {
+        self.hush.as_ref().filter(|hush| hush.seat.is_none())?;
+        let (at, block) = self.last_asked.filter(|_| self.asking.is_none())?;
+        let seat = &mut self.seats[at];
+        let is_doubtful = seat.begun().is_some() && seat.debts.came(block.table, block.count);
+        is_doubtful.then(|| {
+            seat.tally.fault(&ReadFault::Stray);
+            seat.fail(ReadFault::Stray, now)
+        })
     }
 
     /// The meter is next in turn, also if it is backed off, with a reading that begins after
@@ -208,6 +231,10 @@ impl Bus {
     /// The port is gone; what that means for each meter, once.
     pub fn port_gone(&mut self, why: &str, now: Micros) -> Vec<Outcome> {
         let is_known = self.gone.is_some();
+        if let Some(Asking { seat, block, .. }) = self.asking {
+            // A converter may deliver it when it is back.
+            self.seats[seat].debts.owe(block.table, block.count, now);
+        }
         self.gone = Some(why.to_owned());
         (self.asking, self.offer, self.hush) = (None, None, None);
         let fault = ReadFault::PortGone(why.to_owned());

@@ -161,7 +161,7 @@ impl Seat {
         self.whole()
     }
 
-    fn fail(&mut self, fault: ReadFault, now: Micros) -> Outcome {
+    pub(super) fn fail(&mut self, fault: ReadFault, now: Micros) -> Outcome {
         self.end();
         self.tally.failed();
         Outcome::Failed(self.slave.meter.clone(), fault, now)

@@ -1,6 +1,6 @@
 //! A slave and the reading of it that is under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     metering::{
@@ -55,6 +55,8 @@ pub(super) struct Round {
     queue: VecDeque<Block>,
     /// The request before.
     last: Option<Block>,
+    /// Tables and counts that were asked for.
+    shapes: BTreeSet<(Table, u16)>,
     pub readout: Readout,
 }
 
@@ -150,9 +152,21 @@ impl Seat {
         round.queue.front().copied().ok_or(later)
     }
 
+    /// How long the line is listened to after the answer. If an answer came twice, and its second
+    /// was taken for the answer to a later request, that one's own is still to come: it spoils the
+    /// next request if that has another count, and so on. Only the last request of a reading has
+    /// none behind it, and if its count is not its own, it is waited for.
+    pub(super) fn linger_us(&self, line: &Line, block: Block) -> u64 {
+        let Some(round) = &self.round else { return 0 };
+        let is_last = round.queue.len() <= 1;
+        let is_alike = round.shapes.contains(&(block.table, block.count));
+        if is_last && is_alike { line.quarantine_us.into() } else { 0 }
+    }
+
     /// The request went out.
-    pub(super) fn sent(&mut self, now: Micros) {
+    pub(super) fn sent(&mut self, block: Block, now: Micros) {
         let Some(round) = &mut self.round else { return };
+        round.shapes.insert((block.table, block.count));
         if round.began.is_none() {
             round.began = Some(now);
             round.rank = self.slot.ready();
@@ -197,6 +211,7 @@ impl Round {
             values,
             queue: VecDeque::new(),
             last: None,
+            shapes: BTreeSet::new(),
             readout: Readout::default(),
         }
     }

@@ -39,6 +39,9 @@ pub struct Ask {
     /// How long after it is handed to the port the end of the answer is awaited: the request's
     /// own time on the wire, the time-out, and the answer's time on the wire.
     pub patience_us: u64,
+    /// How long the line is listened to after the answer before that is believed, in case another
+    /// one follows.
+    pub linger_us: u64,
 }
 
 /// What came of a request.
