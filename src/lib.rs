@@ -1,9 +1,10 @@
 //! The controller of an EV charging site.
 //!
 //! Piles connect to the site's own MQTT doors; what they report becomes *entries* in an SQLite
-//! ledger and, only after these are on disk, *commands* to the outside. The whole of the
-//! decisions is one pure function, [`site::Site::step`]; everything else adapts one outside
-//! thing and decides nothing.
+//! ledger and, only after these are on disk, *commands* to the outside. What is decided of
+//! orders, backends and readings is one pure function, [`site::Site::step`]; which meter of a bus
+//! is asked next is another, [`metering::Bus::next`]. Everything else adapts one outside thing and
+//! decides nothing.
 //!
 //! # Rooms, in reading order
 //!
@@ -28,6 +29,8 @@
 //! 2. An order settles once, and every copy of it that leaves carries the same id and payload.
 //! 3. Nothing leaves before the entries of its step are committed.
 //! 4. Every queue, table and retry has a named limit.
+//! 5. An order is billed by the readings of one meter, its connector's or its pile's own; never a
+//!    mix.
 
 pub mod broker;
 pub mod cli;

@@ -58,6 +58,9 @@ const DARK_MS: u64 = 1_500;
 /// A backend takes its time over an answer, in ms: enough for an outage to hit a replay.
 const CLOUD_DELAY_MS: (u64, u64) = (120, 400);
 
+/// How long a pile stays away from doors that are shut, in ms: the first time, and at most.
+const BACK_OFF_MS: (u64, u64) = (200, 1_000);
+
 /// Between heartbeats in a demo, in s.
 const HEARTBEAT_S: i32 = 5;
 
@@ -145,23 +148,7 @@ impl Stage {
         };
         let mut players = JoinSet::new();
         let cloud = Handle::new(backend(arguments.seed), Arc::clone(&tell));
-        let default = Account {
-            device: place::DEFAULT_USER.to_owned(),
-            password: place::PASSWORD.to_owned(),
-        };
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let hosted = Hosted::bind(listen, cloud.clone(), default)?;
-        let (line, forward) = Line::to(hosted.address()).await?;
-        players.spawn(async {
-            match hosted.run().await {
-                Err(error) => error.into(),
-                Ok(()) => anyhow::anyhow!("the cloud ended by itself"),
-            }
-        });
-        players.spawn(async {
-            forward.run().await;
-            anyhow::anyhow!("the line ended by itself")
-        });
+        let line = host(&cloud, &mut players).await?;
         let cast = CAST.iter().enumerate();
         let piles: Vec<Handle<Pile>> = cast
             .map(|(index, role)| Handle::new(role.pile(index, arguments.seed), Arc::clone(&tell)))
@@ -171,12 +158,7 @@ impl Stage {
         let place = Place::make(line.address(), &tables)?;
         let site = Running::start(&place.config).await?;
         for pile in piles.iter().cloned() {
-            let mut broker = Broker::plain("127.0.0.1", place.doors);
-            broker.back_off_ms = (200, 1_000);
-            players.spawn(async {
-                mqtt::run(pile, broker).await;
-                anyhow::anyhow!("a pile ended by itself")
-            });
+            enter(pile, &place, &mut players);
         }
         let books = CAST.iter().map(PileBook::of).collect();
         let qualities = BTreeMap::new();
@@ -294,6 +276,39 @@ impl Stage {
         let metering = if self.bus.is_ok() { Metering::Expected } else { Metering::Impossible };
         Ok(Verdict::of(self.books, &orders, &books, metering))
     }
+}
+
+/// Lets the cloud listen, at the far end of a line that can be cut.
+async fn host(
+    cloud: &Handle<Backend>,
+    players: &mut JoinSet<anyhow::Error>,
+) -> anyhow::Result<Line> {
+    let default =
+        Account { device: place::DEFAULT_USER.to_owned(), password: place::PASSWORD.to_owned() };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let hosted = Hosted::bind(listen, cloud.clone(), default)?;
+    let (line, forward) = Line::to(hosted.address()).await?;
+    players.spawn(async {
+        match hosted.run().await {
+            Err(error) => error.into(),
+            Ok(()) => anyhow::anyhow!("the cloud ended by itself"),
+        }
+    });
+    players.spawn(async {
+        forward.run().await;
+        anyhow::anyhow!("the line ended by itself")
+    });
+    Ok(line)
+}
+
+/// Lets a pile come to the site's doors.
+fn enter(pile: Handle<Pile>, place: &Place, players: &mut JoinSet<anyhow::Error>) {
+    let mut broker = Broker::plain("127.0.0.1", place.doors);
+    broker.back_off_ms = BACK_OFF_MS;
+    players.spawn(async {
+        mqtt::run(pile, broker).await;
+        anyhow::anyhow!("a pile ended by itself")
+    });
 }
 
 fn backend(seed: u64) -> Backend {

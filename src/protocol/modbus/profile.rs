@@ -19,8 +19,8 @@ pub struct Profile {
     pub manufacturer: String,
     /// Which meter.
     pub model: String,
-    /// Whether two independent sources, or a comparison with the display of a meter, stand behind
-    /// its energy, power, voltages and currents.
+    /// Whether at least two independent sources agree on its energy, power, voltages and currents,
+    /// or somebody has compared these with the display of such a meter.
     pub verified: bool,
     /// Who says so.
     pub source: String,
