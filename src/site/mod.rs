@@ -9,7 +9,8 @@
 //!   only passed on
 //! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
 //!   it; `history` what it asks for again
-//! * `meters` which readings are believed; `metering` what they mean for orders
+//! * `meters` what is known and told of meters; `plausible` which readings are believed;
+//!   `metering` what they mean for orders
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
@@ -43,6 +44,7 @@ mod meters;
 mod outbox;
 mod passing;
 mod piles;
+mod plausible;
 mod remote;
 mod reports;
 pub mod restore;
