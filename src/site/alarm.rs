@@ -1,15 +1,19 @@
 //! Alarms: what somebody has to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     id::{ConnectorNo, MeterName, OrderId, PileCode, UplinkName},
-    time::Stamp,
+    time::{Mono, Stamp},
 };
 
 /// Alarms shown at the same time: more than there are piles and uplinks to have one. Above it the
 /// oldest disputed order gives way, so that a pile that disputes hides nothing else.
 const ALARMS_LIMIT: usize = 512;
+
+/// What a meter has is written to the log once in this time at most: two meters at one address, or
+/// a loose contact, change their minds with every reading, and a log is on a flash memory.
+const LOG_PAUSE_MS: u64 = 10 * 60_000;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,44 +108,78 @@ pub struct Alarm {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Alarms(BTreeMap<AlarmKind, Alarm>);
+pub(super) struct Alarms {
+    standing: BTreeMap<AlarmKind, Alarm>,
+    /// When those of meters were written to the log last.
+    logged: BTreeMap<AlarmKind, Mono>,
+    /// Those that stand and are not in the log yet.
+    unlogged: BTreeSet<AlarmKind>,
+}
 
 impl Alarms {
     pub(super) fn raise(&mut self, kind: AlarmKind, at: Stamp, text: String) {
-        if let Some(alarm) = self.0.get_mut(&kind) {
+        if let Some(alarm) = self.standing.get_mut(&kind) {
             alarm.count += 1;
             alarm.text = text;
             return;
         }
-        tracing::warn!(alarm = kind.name(), about = ?kind, "{text}");
-        if self.0.len() >= ALARMS_LIMIT {
+        self.log(&kind, &text, at.mono);
+        if self.standing.len() >= ALARMS_LIMIT {
             self.forget_oldest_dispute();
         }
-        if self.0.len() < ALARMS_LIMIT {
-            self.0.insert(kind, Alarm { since: at, text, count: 1 });
+        if self.standing.len() < ALARMS_LIMIT {
+            self.standing.insert(kind, Alarm { since: at, text, count: 1 });
+        }
+    }
+
+    fn log(&mut self, kind: &AlarmKind, text: &str, now: Mono) {
+        if matches!(kind, AlarmKind::MeterSilent(_) | AlarmKind::MeterImplausible(_)) {
+            if self.is_pausing(kind, now) {
+                self.unlogged.insert(kind.clone());
+                return;
+            }
+            self.logged.insert(kind.clone(), now);
+        }
+        tracing::warn!(alarm = kind.name(), about = ?kind, "{text}");
+    }
+
+    fn is_pausing(&self, kind: &AlarmKind, now: Mono) -> bool {
+        self.logged.get(kind).is_some_and(|logged| now.since_ms(*logged) < LOG_PAUSE_MS)
+    }
+
+    /// Writes to the log what stands and was kept from it.
+    pub(super) fn log_rest(&mut self, now: Mono) {
+        let due = |kind: &&AlarmKind| !self.is_pausing(kind, now);
+        let due: Vec<AlarmKind> = self.unlogged.iter().filter(due).cloned().collect();
+        for kind in due {
+            self.unlogged.remove(&kind);
+            if let Some(text) = self.standing.get(&kind).map(|alarm| alarm.text.clone()) {
+                self.log(&kind, &text, now);
+            }
         }
     }
 
     fn forget_oldest_dispute(&mut self) {
-        let disputes = self.0.iter().filter(|(kind, _)| matches!(kind, AlarmKind::Disputed(_)));
+        let disputes =
+            self.standing.iter().filter(|(kind, _)| matches!(kind, AlarmKind::Disputed(_)));
         let oldest = disputes.min_by_key(|(_, alarm)| (alarm.since.boot, alarm.since.mono));
         if let Some(kind) = oldest.map(|(kind, _)| kind.clone()) {
-            self.0.remove(&kind);
+            self.standing.remove(&kind);
         }
     }
 
     pub(super) fn clear(&mut self, kind: &AlarmKind) {
-        if self.0.remove(kind).is_some() {
+        if self.standing.remove(kind).is_some() && !self.unlogged.remove(kind) {
             tracing::info!(alarm = kind.name(), about = ?kind, "over");
         }
     }
 
     pub(super) fn stands(&self, kind: &AlarmKind) -> bool {
-        self.0.contains_key(kind)
+        self.standing.contains_key(kind)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&AlarmKind, &Alarm)> {
-        self.0.iter()
+        self.standing.iter()
     }
 }
 
@@ -161,5 +199,28 @@ mod tests {
         alarms.raise(AlarmKind::StorageFull, Stamp::default(), String::new());
         assert!(alarms.iter().any(|(kind, _)| *kind == AlarmKind::StorageFull));
         assert_eq!(alarms.iter().count(), ALARMS_LIMIT);
+    }
+
+    #[test]
+    fn a_meter_that_changes_its_mind_is_in_the_log_once_in_ten_minutes() {
+        let mut alarms = Alarms::default();
+        let kind = AlarmKind::MeterImplausible(MeterName::new("main").unwrap());
+        let at = |second: u64| Stamp { mono: Mono(second * 1000), ..Stamp::default() };
+        let mut logged = BTreeSet::new();
+        for second in 0..3600 {
+            alarms.raise(kind.clone(), at(second), String::new());
+            logged.extend(alarms.logged.get(&kind).copied());
+            assert!(alarms.stands(&kind), "whatever is logged, it is shown");
+            alarms.clear(&kind);
+        }
+        assert_eq!(logged.len(), 6);
+        // One that stays is not forgotten over it.
+        alarms.raise(kind.clone(), at(3600), String::new());
+        alarms.raise(kind.clone(), at(3601), String::new());
+        alarms.clear(&kind);
+        alarms.raise(kind.clone(), at(3602), String::new());
+        assert!(alarms.unlogged.contains(&kind));
+        alarms.log_rest(at(4300).mono);
+        assert!(alarms.unlogged.is_empty() && alarms.logged[&kind] == at(4300).mono);
     }
 }

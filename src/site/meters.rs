@@ -304,6 +304,7 @@ impl Site {
     /// Notices meters that fell silent.
     pub(super) fn watch_meters(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
+        self.alarms.log_rest(now);
         for (name, meter) in &mut self.meters.by_name {
             if meter.is_overdue || now.since_ms(meter.heard) < meter.config.stale_after_ms {
                 continue;
