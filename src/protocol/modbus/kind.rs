@@ -1,6 +1,6 @@
 //! How a number is laid out in registers.
 
-use super::number::Number;
+use super::{number::Number, register::EXPONENTS};
 
 /// The order of the registers of one number. The two bytes of a register stand most significant
 /// first, always.
@@ -80,8 +80,8 @@ impl Kind {
             Self::F32 => Ok(SINGLE.number(bits)),
             Self::F64 => Ok(DOUBLE.number(bits)),
             Self::Bcd(_) => bcd(bits).map(Some),
-            Self::T5 => Ok(Some(Number::new(i128::from(low(bits, 24)), 0, power(bits)))),
-            Self::T6 => Ok(Some(Number::new(signed(low(bits, 24), 24), 0, power(bits)))),
+            Self::T5 => powered(i128::from(low(bits, 24)), bits).map(Some),
+            Self::T6 => powered(signed(low(bits, 24), 24), bits).map(Some),
             Self::T7 => packed_factor(bits).map(Some),
         }
     }
@@ -206,6 +206,16 @@ fn in_bcd(mut number: u64) -> u64 {
 fn power(bits: u64) -> i32 {
     let [.., top, _, _, _] = bits.to_be_bytes();
     i8::from_be_bytes([top]).into()
+}
+
+/// A value with the exponent in the top byte: one beyond what anything measures is none, and would
+/// make a nought of the value.
+fn powered(value: i128, bits: u64) -> Result<Number, String> {
+    let power = power(bits);
+    if value != 0 && !EXPONENTS.contains(&power) {
+        return Err("a number out of all bounds".into());
+    }
+    Ok(Number::new(value, 0, power))
 }
 
 /// The finest exponent with which the number fits 24 bits. Finer than 10^-4 nothing measures.

@@ -51,6 +51,19 @@ fn what_only_just_can() {
     assert_eq!(read(&full, &[(0, &[1_002])]).unwrap().power_factor_milli, Some(1_000));
 }
 
+/// An exponent far below anything would make a nought of the value, and a nought is a value.
+#[test]
+fn an_exponent_that_makes_nought_is_none() {
+    for kind in [Kind::T5, Kind::T6] {
+        for exponent in [0x8000, 0xF300, 0x0D00, 0x7F00] {
+            let wrong = said(Quantity::Power, kind, "1", &[exponent, 5]);
+            assert_eq!(wrong, Err("power: a number out of all bounds".into()), "{exponent:#x}");
+        }
+        assert_eq!(said(Quantity::Power, kind, "1", &[0xF400, 5]), Ok(()));
+        assert_eq!(said(Quantity::Power, kind, "1", &[0x8000, 0]), Ok(()));
+    }
+}
+
 /// A floating-point number that is none is no value: an unusable reading where it is required.
 #[test]
 fn no_numbers() {
@@ -66,9 +79,8 @@ fn no_numbers() {
     // The greatest double and the smallest.
     assert!(said(Quantity::Power, Kind::F64, "1", &[0x7FEF, 0xFFFF, 0xFFFF, 0xFFFF]).is_err());
     assert_eq!(said(Quantity::Power, Kind::F64, "1", &[0, 0, 0, 1]), Ok(()));
-    // 10^127, and a value with it.
+    // 10^127.
     assert!(said(Quantity::Power, Kind::T5, "1", &[0x7F00, 1]).is_err());
-    assert_eq!(said(Quantity::Power, Kind::T5, "1", &[0x8000, 1]), Ok(()));
 }
 
 fn wrong(change: impl FnOnce(&mut Profile)) -> String {
