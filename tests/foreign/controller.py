@@ -51,7 +51,8 @@ class Controller:
         directory,
         cloud_port,
         piles=1,
-        answer_timeout_ms=500,
+        # Of the product: on a busy machine a backend is slow too.
+        answer_timeout_ms=3000,
         extra="",
         cloud_revision="1.10",
         cloud_ca=None,
