@@ -81,27 +81,7 @@ impl Meter<'_, '_> {
                 return None;
             }
         }
-        let is_needed = |block: &Block| {
-            let needed = profile.registers.iter().filter(|r| r.need == Need::Required);
-            let mut parts = needed.flat_map(|register| {
-                let factors = register.scale.factors.iter().map(|factor| factor.block);
-                let exponent = register.scale.exponent.map(|exponent| exponent.block());
-                factors.chain(exponent).chain([register.block])
-            });
-            parts.any(|part| block.covers(part))
-        };
-        // What is needed comes first: most profiles are out with their first block.
-        let (needed, others): (Vec<_>, Vec<_>) = profile.blocks().into_iter().partition(is_needed);
-        let mut readout = Readout::default();
-        for block in needed {
-            readout.add(block, self.words(block, silence)?);
-        }
-        profile.values(&readout).ok()?;
-        for block in others {
-            if let Some(words) = self.words(block, silence) {
-                readout.add(block, words);
-            }
-        }
+        let readout = self.readout(profile, silence)?;
         let values = profile.values(&readout).ok()?;
         let is_identified = !profile.identity.is_empty();
         let signs = signs(profile, &values);
@@ -117,6 +97,35 @@ impl Meter<'_, '_> {
             values,
         })
     }
+
+    /// All that can be read of a profile; `None`: something that it must have cannot be. That
+    /// comes first, because most profiles are out with their first block.
+    fn readout(&mut self, profile: &Profile, silence: Duration) -> Option<Readout> {
+        let blocks = profile.blocks().into_iter();
+        let (needed, others): (Vec<_>, Vec<_>) = blocks.partition(|it| is_needed(profile, *it));
+        let mut readout = Readout::default();
+        for block in needed {
+            readout.add(block, self.words(block, silence)?);
+        }
+        profile.values(&readout).ok()?;
+        for block in others {
+            if let Some(words) = self.words(block, silence) {
+                readout.add(block, words);
+            }
+        }
+        Some(readout)
+    }
+}
+
+/// Whether a required value, or what it is multiplied with, is among these registers.
+fn is_needed(profile: &Profile, block: Block) -> bool {
+    let required = profile.registers.iter().filter(|register| register.need == Need::Required);
+    let mut parts = required.flat_map(|register| {
+        let factors = register.scale.factors.iter().map(|factor| factor.block);
+        let exponent = register.scale.exponent.map(|exponent| exponent.block());
+        factors.chain(exponent).chain([register.block])
+    });
+    parts.any(|part| block.covers(part))
 }
 
 /// What speaks for a profile; `None`: something speaks against it.
