@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -27,10 +28,13 @@ impl Board {
         self.news.notify_one();
     }
 
-    /// Hands the events over, each as soon as the inbox has room, until nobody takes them.
+    /// Hands the events over, each meter's in turn and as soon as the inbox has room, until nobody
+    /// takes them.
     pub async fn run(&self, inbox: flume::Sender<Input>) {
+        let mut last = None;
         loop {
-            while let Some((meter, event)) = self.take() {
+            while let Some((meter, event)) = self.take(last.as_ref()) {
+                last = Some(meter.clone());
                 if inbox.send_async(Input::Meter { meter, event }).await.is_err() {
                     return;
                 }
@@ -39,8 +43,15 @@ impl Board {
         }
     }
 
-    fn take(&self) -> Option<(MeterName, MeterEvent)> {
-        self.waiting().pop_first()
+    /// The event of the meter that follows the last one; of the first, if none does. So a meter
+    /// that tells something new at every turn keeps nobody waiting.
+    fn take(&self, last: Option<&MeterName>) -> Option<(MeterName, MeterEvent)> {
+        let mut waiting = self.waiting();
+        let next = last.and_then(|last| waiting.range((Excluded(last), Unbounded)).next());
+        match next.map(|(meter, _)| meter.clone()) {
+            Some(meter) => waiting.remove_entry(&meter),
+            None => waiting.pop_first(),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<MeterName, MeterEvent>> {
@@ -101,6 +112,20 @@ mod tests {
             }
             assert!(seen.len() <= 4, "one may be under way: {seen:?}");
         });
+    }
+
+    #[test]
+    fn a_meter_with_news_at_every_turn_keeps_nobody_waiting() {
+        let board = Board::default();
+        put(&board, "b", 1);
+        let mut last = None;
+        let taken = (0..4).map(|at| {
+            put(&board, "a", at);
+            last = board.take(last.as_ref()).map(|(meter, _)| meter);
+            last.as_ref().map(ToString::to_string)
+        });
+        let taken: Vec<String> = taken.flatten().collect();
+        assert_eq!(taken, ["a", "b", "a", "a"]);
     }
 
     #[test]
