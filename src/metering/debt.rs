@@ -14,7 +14,7 @@ use crate::{
 /// How long a late answer is reckoned with. Slaves take a second at the most, converters and
 /// what lies between them some more; until then a few requests are cut another way, which costs
 /// little.
-pub const OWED_US: u64 = 60_000_000;
+const OWED_US: u64 = 60_000_000;
 
 /// How long it is reckoned with where there is no other count to ask for, and the slave cannot be
 /// read at all meanwhile.

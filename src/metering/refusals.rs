@@ -9,10 +9,10 @@ use crate::{
 
 /// How long a value that the slave refused is not asked for, and requests are cut: a meter does
 /// not grow registers, but its firmware may be changed.
-pub const REFUSED_US: u64 = 3_600_000_000;
+const REFUSED_US: u64 = 3_600_000_000;
 
 /// The same for a value that was read before: the meter has it, and is perhaps just starting.
-pub const REFUSED_AGAIN_US: u64 = 60_000_000;
+const REFUSED_AGAIN_US: u64 = 60_000_000;
 
 /// What a slave says that it has not, each with the moment until which it is believed. Bounded by
 /// the number of values and of the registers around them.

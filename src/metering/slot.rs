@@ -3,10 +3,10 @@
 use crate::metering::time::Micros;
 
 /// What each failure in a row adds to the back-off.
-pub const BACK_OFF_US: u64 = 2_000_000;
+const BACK_OFF_US: u64 = 2_000_000;
 
 /// The longest back-off.
-pub const BACK_OFF_MOST_US: u64 = 300_000_000;
+const BACK_OFF_MOST_US: u64 = 300_000_000;
 
 /// Failures in a row from which a slave is backed off; after the first one it is asked again in
 /// its own next slot.

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long a slave that is backed off waits for a moment in which nobody else is due: no longer
 /// than the shortest back-off takes.
-pub(super) const PROBE_PATIENCE_US: u64 = 2_000_000;
+const PROBE_PATIENCE_US: u64 = 2_000_000;
 
 /// How long a bus with nothing to do waits before it is asked again.
 pub(super) const IDLE_US: u64 = 1_000_000;

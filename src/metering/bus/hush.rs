@@ -4,7 +4,7 @@ use crate::metering::{line::Line, time::Micros};
 
 /// How long a line is listened to that does not fall silent; then it is tried all the same, and
 /// those who are asked meanwhile are not blamed.
-pub(super) const BABBLE_US: u64 = 2_000_000;
+const BABBLE_US: u64 = 2_000_000;
 
 /// The most bytes that are kept of what is heard, to find late answers in: three of the longest.
 const KEPT_BYTES: usize = 768;
