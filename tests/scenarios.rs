@@ -118,6 +118,8 @@ scenarios! {
     certificate_ends
     metered_order
     meter_hold
+    meter_boundaries
+    meter_hostile
     meter_silent
     meter_judged
     meter_replaced

@@ -11,18 +11,15 @@ use super::{
     command::Command,
     entry::{Entry, SamplePart},
     figures,
+    hold::Arrival,
     turn::Turn,
 };
 use crate::domain::{
-    id::{ConnectorNo, MeterName, OrderSeq, PileCode, RequestId},
+    id::{ConnectorNo, MeterName, OrderSeq, PileCode},
     order::{EndKind, EndReport, Order, StartReport},
     reading::{Measures, Metering, Sample},
     time::{Mono, PileTime, Stamp},
 };
-
-/// A report of an end waits for a reading taken after it that long: a meter answers within a
-/// second, and no pile gives up so soon.
-const HOLD_MS: u64 = 1_500;
 
 /// The first reading after a start counts as the start's for that long; contactors close and
 /// vehicles draw little until then.
@@ -39,107 +36,32 @@ pub const CURVE_MS: u64 = 300_000;
 /// has its start and its end all the same.
 pub const CURVE_LIMIT: usize = 576;
 
-/// A report of an end, as it is worked off.
-pub(super) struct End<'a> {
-    pub(super) pile: PileCode,
-    pub(super) id: RequestId,
-    pub(super) report: &'a EndReport,
-    /// What the ledger had for it.
-    pub(super) known: &'a [Order],
-}
-
-/// Whether a report has just come, or was held for a reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
-    Now,
-    Held,
-}
-
-/// A report of an end that waits for a reading; nothing of it is recorded or answered yet, so that
-/// whatever happens the pile repeats it.
+/// An order that was open when the next one began at its connector, for which there was no reading
+/// yet: the one that the next one begins with is its last.
 #[derive(Debug)]
-pub(super) struct Held {
-    order: OrderSeq,
-    pile: PileCode,
-    id: RequestId,
-    report: EndReport,
-    known: Vec<Order>,
-    /// A reading counts from here on.
+pub(super) struct Left {
+    pub(super) seq: OrderSeq,
     since: Mono,
 }
 
 impl Site {
-    /// Holds a report back until its meter has been read; `false`: there is nothing to wait for.
-    pub(super) fn hold(&mut self, end: &End<'_>, turn: &mut Turn) -> bool {
-        if self.config.meters.is_empty() {
-            return false;
-        }
-        let Some(order) = self.meant(end, turn) else { return false };
-        let Some(connector) = order.connector else { return false };
-        let seq = order.seq;
-        if let Some(held) = self.held.get_mut(&connector) {
-            if held.order == seq && says_the_same(&held.report, end.report) {
-                // Asked again: the newest request is the one to be answered.
-                (held.pile, held.id) = (end.pile, end.id);
-                return true;
-            }
-            self.release(connector, turn);
-        }
-        let Some(order) = self.book.get(seq).filter(|order| order.state.is_open()) else {
-            return false;
-        };
-        let Some(meter) = waits_for(order).filter(|_| self.is_live_end(order, end.report, turn))
-        else {
-            return false;
-        };
-        turn.order(Command::ReadMeter { meter: meter.clone() });
-        let held = Held {
-            order: seq,
-            pile: end.pile,
-            id: end.id,
-            report: end.report.clone(),
-            known: end.known.to_vec(),
-            since: turn.now.mono,
-        };
-        self.held.insert(connector, held);
-        self.suspects.remove(&seq);
-        true
-    }
-
-    /// Works off the report that is held at a connector.
-    pub(super) fn release(&mut self, connector: ConnectorNo, turn: &mut Turn) {
-        let Some(held) = self.held.remove(&connector) else { return };
-        let Held { pile, id, report, known, .. } = &held;
-        let end = End { pile: *pile, id: *id, report, known };
-        self.work_off(&end, Arrival::Held, turn);
-    }
-
-    /// Works off the reports of a pile: it went.
-    pub(super) fn release_pile(&mut self, pile: PileCode, turn: &mut Turn) {
-        let of_pile = self.held.iter().filter(|(_, held)| held.pile == pile);
-        let connectors: Vec<ConnectorNo> = of_pile.map(|(connector, _)| *connector).collect();
-        for connector in connectors {
-            self.release(connector, turn);
-        }
-    }
-
-    /// Works off the reports for which no reading came.
-    pub(super) fn expire_held(&mut self, turn: &mut Turn) {
+    /// Gives up on the orders that were left open, where the next one has no reading either.
+    pub(super) fn expire_left(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
-        let is_due = |held: &Held| now.since_ms(held.since) >= HOLD_MS;
-        let due = self.held.iter().filter(|(_, held)| is_due(held));
+        let is_due = |left: &Left| now.since_ms(left.since) > START_WAIT_MS;
+        let due = self.left.iter().filter(|(_, left)| is_due(left));
         let connectors: Vec<ConnectorNo> = due.map(|(connector, _)| *connector).collect();
         for connector in connectors {
-            self.release(connector, turn);
+            self.drop_left(connector, turn);
         }
     }
 
-    pub(super) fn held_deadline(&self) -> Option<Mono> {
-        self.held.values().map(|held| held.since.plus_ms(HOLD_MS)).min()
+    pub(super) fn left_deadline(&self) -> Option<Mono> {
+        self.left.values().map(|left| left.since.plus_ms(START_WAIT_MS + 1)).min()
     }
 
     /// Whether the meter still shows what it showed when the order ended.
-    fn is_live_end(&self, order: &Order, report: &EndReport, turn: &Turn) -> bool {
+    pub(super) fn is_live_end(&self, order: &Order, report: &EndReport, turn: &Turn) -> bool {
         match age_s(report.ended, turn) {
             Some(age_s) if is_recent(age_s) => true,
             // The pile has been there all the time: its clock is wrong.
@@ -171,9 +93,16 @@ impl Site {
         let connector = connector?;
         let meter = self.config.meter_of(connector)?.name.clone();
         let is_live = self.is_live_start(pile, report, turn);
-        let start = self.meters.fresh(&meter, turn.now.mono).filter(|_| is_live);
+        self.drop_left(connector, turn);
+        if before.is_some() {
+            self.ended.insert(connector, turn.now.mono);
+        }
+        let start = self.fresh_since_end(connector, &meter, turn).filter(|_| is_live);
         if let Some(before) = before {
-            self.latch_stop(before, start, turn);
+            match start {
+                None if is_live => self.leave(connector, before, turn),
+                start => self.latch_stop(before, start, turn),
+            }
         }
         if !is_live {
             let text = format!(
@@ -189,6 +118,46 @@ impl Site {
         let pile_start = report.meter;
         let (curve, stop, pile_stop) = (Vec::new(), None, None);
         Some(Metering { meter, start, curve, stop, pile_start, pile_stop })
+    }
+
+    /// The newest reading, unless it was taken before the end of the order before: what that drew
+    /// since is not the next one's.
+    fn fresh_since_end(
+        &self,
+        connector: ConnectorNo,
+        meter: &MeterName,
+        turn: &Turn,
+    ) -> Option<Sample> {
+        let ended = self.ended.get(&connector).copied().unwrap_or(Mono(0));
+        self.meters.fresh_since(meter, ended, turn.now.mono)
+    }
+
+    /// An order was left open, and the next one begins with a reading that is still to come.
+    fn leave(&mut self, connector: ConnectorNo, seq: OrderSeq, turn: &mut Turn) {
+        match self.book.get(seq).and_then(waits_for) {
+            Some(_) => {
+                self.left.insert(connector, Left { seq, since: turn.now.mono });
+            }
+            None => self.latch_stop(seq, None, turn),
+        }
+    }
+
+    /// No reading came that would be the last of the order that was left open there.
+    pub(super) fn drop_left(&mut self, connector: ConnectorNo, turn: &mut Turn) {
+        let Some(left) = self.left.remove(&connector) else { return };
+        self.latch_stop(left.seq, None, turn);
+    }
+
+    /// Orders that were left open when the controller went down before there was a reading.
+    pub(super) fn drop_left_before_restart(&mut self, turn: &mut Turn) {
+        let is_left = |order: &&Order| {
+            let newest = order.connector.and_then(|connector| self.book.open_at(connector));
+            waits_for(order).is_some() && newest.is_some_and(|newest| newest.seq != order.seq)
+        };
+        let left: Vec<OrderSeq> = self.book.open().filter(is_left).map(|order| order.seq).collect();
+        for seq in left {
+            self.latch_stop(seq, None, turn);
+        }
     }
 
     /// Another order has begun where this one is still open: it has ended by now.
@@ -211,7 +180,8 @@ impl Site {
     pub(super) fn goes_on(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let order = self.book.get(seq).filter(|order| order.state.is_open());
         let metering = order.and_then(|order| order.metering.as_ref());
-        if metering.is_some_and(|metering| metering.stop.is_some()) {
+        let is_left = self.left.values().any(|left| left.seq == seq);
+        if is_left || metering.is_some_and(|metering| metering.stop.is_some()) {
             self.drop_metering(seq, "it went on after the next order began there", turn);
         }
     }
@@ -282,12 +252,10 @@ impl Site {
     pub(super) fn metered(&mut self, meter: &MeterName, measures: Measures, turn: &mut Turn) {
         let Measures::Connector(connector) = measures else { return };
         let Some(sample) = self.meters.fresh(meter, turn.now.mono) else { return };
-        if let Some(held) = self.held.get(&connector) {
-            if sample.at.mono >= held.since {
-                self.release(connector, turn);
-            }
+        if self.waits_still(connector, sample, turn) {
             return;
         }
+        let is_after_end = self.ended.get(&connector).is_none_or(|ended| sample.at.mono >= *ended);
         let Some(order) = self.book.open_at(connector) else { return };
         let (seq, opened) = (order.seq, order.opened);
         let is_full = self.is_storage_full;
@@ -296,7 +264,7 @@ impl Site {
             return;
         };
         let part = match metering.start {
-            None if is_starting(opened, sample.at) => {
+            None if is_after_end && is_starting(opened, sample.at) => {
                 metering.start = Some(sample);
                 SamplePart::Start
             }
@@ -307,6 +275,11 @@ impl Site {
             _ => return,
         };
         turn.remember(Entry::SampleKept { seq, part, sample });
+        if part == SamplePart::Start
+            && let Some(left) = self.left.remove(&connector)
+        {
+            self.latch_stop(left.seq, Some(sample), turn);
+        }
         self.keep_reading(meter, turn);
     }
 
@@ -318,14 +291,19 @@ impl Site {
         arrival: Arrival,
         turn: &mut Turn,
     ) {
-        let is_live = arrival == Arrival::Held || self.is_live_end(order, report, turn);
+        let now = turn.now.mono;
+        let heard = if let Arrival::Held(since) = arrival { since } else { now };
+        if let Some(connector) = order.connector {
+            self.drop_left(connector, turn);
+            self.ended.insert(connector, heard);
+        }
         let waits_for = waits_for(order).cloned();
         let pile_start = order.meter_start.or(report.meter_start);
         let Some(metering) = &mut order.metering else { return };
         metering.pile_start = pile_start;
         metering.pile_stop = report.meter_stop;
-        if let Some(meter) = waits_for.filter(|_| is_live) {
-            metering.stop = self.meters.fresh(&meter, turn.now.mono);
+        if let (Arrival::Held(since), Some(meter)) = (arrival, waits_for) {
+            metering.stop = self.meters.fresh_since(&meter, since, now);
             self.keep_reading(&meter, turn);
         }
         self.compare(order, turn);
@@ -384,7 +362,7 @@ fn is_recent(age_s: i64) -> bool {
 }
 
 /// The meter whose reading at the end is missing, of an order that has one at the start.
-fn waits_for(order: &Order) -> Option<&MeterName> {
+pub(super) fn waits_for(order: &Order) -> Option<&MeterName> {
     let metering = order.metering.as_ref()?;
     (metering.start.is_some() && metering.stop.is_none()).then_some(&metering.meter)
 }
@@ -397,13 +375,6 @@ fn may_share(order: &Order, started: PileTime) -> bool {
     let end_s = metering.stop.and_then(|stop| stop.at.wall.known_s());
     let is_after = end_s.is_some_and(|end_s| other_s >= end_s);
     !is_before && !is_after
-}
-
-fn says_the_same(held: &EndReport, report: &EndReport) -> bool {
-    held.kind == report.kind
-        && held.meter_stop == report.meter_stop
-        && held.ended == report.ended
-        && held.cost == report.cost
 }
 
 /// Whether a reading can stand for the start of an order.

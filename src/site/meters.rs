@@ -154,6 +154,15 @@ impl Meters {
         values.energy_import.filter(|_| is_fresh).map(|energy| Sample { energy, at })
     }
 
+    /// The same, if it was taken at or after a moment.
+    pub(super) fn fresh_since(&self, name: &MeterName, since: Mono, now: Mono) -> Option<Sample> {
+        self.fresh(name, now).filter(|sample| sample.at.mono >= since)
+    }
+
+    pub(super) fn measures(&self, name: &MeterName) -> Option<Measures> {
+        self.by_name.get(name).map(|meter| meter.config.measures)
+    }
+
     /// The newest import energy that was believed, however old, also of an earlier run.
     pub(super) fn last(&self, name: &MeterName) -> Option<Sample> {
         let last = self.by_name.get(name)?.last?;
@@ -196,6 +205,9 @@ impl Site {
                     meter.flaw = Some(Flaw::Unusable);
                 }
                 meter.fault = fault.to_string();
+                if !matches!(fault, ReadFault::PortGone(_)) {
+                    self.ask_again(name, turn);
+                }
             }
         }
     }
@@ -211,7 +223,8 @@ impl Site {
         let implausible = AlarmKind::MeterImplausible(name.clone());
         if let Err(fault) = taken {
             let text = format!("meter {name}: {fault}; if it was replaced, say so");
-            return self.alarms.raise(implausible, turn.stamp(), text);
+            self.alarms.raise(implausible, turn.stamp(), text);
+            return self.ask_again(name, turn);
         }
         self.alarms.clear(&implausible);
         self.metered(name, measures, turn);

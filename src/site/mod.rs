@@ -10,7 +10,7 @@
 //! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
 //!   it; `history` what it asks for again
 //! * `meters` what is known and told of meters; `plausible` which readings are believed;
-//!   `metering` what they mean for orders
+//!   `metering` what they mean for orders; `hold` reports that wait for one
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
@@ -37,6 +37,7 @@ pub mod entry;
 mod figures;
 mod health;
 mod history;
+mod hold;
 mod identity;
 mod link;
 mod metering;
@@ -64,8 +65,9 @@ use alarm::Alarms;
 use book::Book;
 use command::{Command, Query};
 use entry::Entry;
+use hold::Held;
 use link::Link;
-use metering::Held;
+use metering::Left;
 use meters::Meters;
 use outbox::Outbox;
 use passing::Deposits;
@@ -233,6 +235,10 @@ pub struct Site {
     meters: Meters,
     /// Reports of ends that wait for a reading, by connector.
     held: BTreeMap<ConnectorNo, Held>,
+    /// Orders that wait for the reading which the next one there begins with.
+    left: BTreeMap<ConnectorNo, Left>,
+    /// When the last order of a connector was heard to have ended, in this run.
+    ended: BTreeMap<ConnectorNo, Mono>,
     /// Messages passed in an earlier run whose uplink has not been told that they failed.
     lost_passes: Vec<(UplinkName, Sequence)>,
     alarms: Alarms,
@@ -267,6 +273,8 @@ impl Site {
             deposits: Deposits::default(),
             meters: Meters::new(&config.meters, &image.meters, now.mono),
             held: BTreeMap::new(),
+            left: BTreeMap::new(),
+            ended: BTreeMap::new(),
             lost_passes: image.passes,
             cards: image.cards,
             tariff: image.tariff,
@@ -278,6 +286,7 @@ impl Site {
         };
         let mut turn = Turn::new(now, site.boot);
         site.drop_foreign_metering(&mut turn);
+        site.drop_left_before_restart(&mut turn);
         let mut step = turn.finish();
         step.append(site.step(Input::Tick, now));
         (site, step)
@@ -323,6 +332,7 @@ impl Site {
             .chain(self.suspects_deadline())
             .chain(self.meters.deadline())
             .chain(self.held_deadline())
+            .chain(self.left_deadline())
             .min()
     }
 
@@ -331,6 +341,7 @@ impl Site {
         self.expire_calls(turn);
         self.watch_meters(turn);
         self.expire_held(turn);
+        self.expire_left(turn);
         self.watch_suspects(turn);
         self.drain(turn);
         let names: Vec<UplinkName> = self.links.keys().cloned().collect();

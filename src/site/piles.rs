@@ -100,7 +100,6 @@ impl Site {
         pile.connection = None;
         pile.since = Some(turn.stamp());
         pile.gone_because = reason;
-        self.release_pile(code, turn);
         self.suspect_all(code, turn);
     }
 

@@ -4,9 +4,10 @@ use super::{
     Site,
     alarm::AlarmKind,
     entry::{Entry, VersionKind},
-    figures, identity,
+    figures,
+    hold::{Arrival, End},
+    identity,
     link::{Announced, Purpose},
-    metering::{Arrival, End},
     turn::Turn,
 };
 use crate::domain::{
