@@ -244,7 +244,7 @@ fn show(common: &Common, id: OrderId) -> Result<Exit, Failure> {
 }
 
 /// Columns of an export, by their JSON names.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 22] = [
     "id",
     "pile",
     "connector",
@@ -262,6 +262,11 @@ const COLUMNS: [&str; 17] = [
     "meter_start_wh",
     "meter_stop_wh",
     "reason",
+    "metering.meter",
+    "metering.start_wh",
+    "metering.stop_wh",
+    "metering.pile_start_wh",
+    "metering.pile_stop_wh",
 ];
 
 fn export(common: &Common, format: Format, which: &Which) -> Result<Exit, Failure> {
@@ -286,7 +291,11 @@ fn export(common: &Common, format: Format, which: &Which) -> Result<Exit, Failur
 }
 
 fn csv(order: &Value) -> String {
-    let text = |key: &str| match (key, &order[key]) {
+    let value = |key: &str| match key.split_once('.') {
+        Some((group, key)) => &order[group][key],
+        None => &order[key],
+    };
+    let text = |key: &str| match (key, value(key)) {
         ("flags", flags) => {
             let words = flags.as_array().into_iter().flatten().filter_map(Value::as_str);
             words.collect::<Vec<_>>().join(" ")

@@ -11,7 +11,6 @@ use crate::{
         id::PlugNo,
         order::{Ending, Order},
         quantity::{Energy, Money},
-        reading::{Metering, Sample},
         time::Stamp,
     },
     site::entry::VersionKind,
@@ -72,25 +71,8 @@ pub struct DossierView {
     recorded_at: Option<String>,
     /// `pile`, or `site` where it was closed with the last reading; null while it runs.
     closed_by: Option<&'static str>,
-    /// Absent where the connector has no meter, or the meter is not used for the order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metering: Option<MeteringView>,
     versions: Vec<VersionView>,
     journal: Vec<NotedView>,
-}
-
-/// What the meter says, and the pile beside it; null where it was not read.
-#[derive(Debug, Clone, Serialize)]
-struct MeteringView {
-    meter: String,
-    /// Whose readings are billed, `meter` or `pile`; null while the order runs.
-    billed: Option<&'static str>,
-    start_wh: Option<u64>,
-    stop_wh: Option<u64>,
-    pile_start_wh: Option<u64>,
-    pile_stop_wh: Option<u64>,
-    /// Every five minutes in between.
-    curve_wh: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -134,25 +116,8 @@ impl DossierView {
             progress_at: order.progress.and_then(|progress| stamp(progress.at, zone)),
             recorded_at: ending.and_then(|ending| stamp(ending.recorded, zone)),
             closed_by: ending.map(|ending| if by_pile(ending) { "pile" } else { "site" }),
-            metering: order.metering.as_ref().map(|said| MeteringView::of(said, order)),
             versions: dossier.versions.iter().map(|v| VersionView::of(v, zone)).collect(),
             journal: dossier.journal.iter().map(|row| NotedView::of(row, zone)).collect(),
-        }
-    }
-}
-
-impl MeteringView {
-    fn of(metering: &Metering, order: &Order) -> Self {
-        let wh = |sample: Sample| sample.energy.wh();
-        let by = if metering.billed().is_some() { "meter" } else { "pile" };
-        Self {
-            meter: metering.meter.to_string(),
-            billed: order.ending.as_ref().map(|_| by),
-            start_wh: metering.start.map(wh),
-            stop_wh: metering.stop.map(wh),
-            pile_start_wh: metering.pile_start.map(Energy::wh),
-            pile_stop_wh: metering.pile_stop.map(Energy::wh),
-            curve_wh: metering.curve.iter().copied().map(wh).collect(),
         }
     }
 }

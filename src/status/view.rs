@@ -12,6 +12,7 @@ use crate::{
         id::ConnectorNo,
         order::{Delivery, Ending, Flags, Order},
         quantity::{Energy, Money},
+        reading::{Metering, Sample},
         time::{ClockQuality, Stamp, Wall},
     },
     protocol::charger::readable,
@@ -58,10 +59,43 @@ pub struct OrderView {
     pub reason_name: Option<&'static str>,
     /// Who pays: the last four characters, because a card is personal data.
     pub card: Option<String>,
+    /// Absent where the connector has no meter, or the meter is not used for the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metering: Option<MeteringView>,
     /// Position in the ledger; `after=` of the next page.
     pub position: u64,
     /// One per uplink.
     pub deliveries: Vec<DeliveryView>,
+}
+
+/// What the meter says, and the pile beside it; null where it was not read.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeteringView {
+    meter: String,
+    /// Whose readings are billed, `meter` or `pile`; null while the order runs.
+    billed: Option<&'static str>,
+    start_wh: Option<u64>,
+    stop_wh: Option<u64>,
+    pile_start_wh: Option<u64>,
+    pile_stop_wh: Option<u64>,
+    /// Every five minutes in between.
+    curve_wh: Vec<u64>,
+}
+
+impl MeteringView {
+    fn of(metering: &Metering, order: &Order) -> Self {
+        let wh = |sample: Sample| sample.energy.wh();
+        let by = if metering.billed().is_some() { "meter" } else { "pile" };
+        Self {
+            meter: metering.meter.to_string(),
+            billed: order.ending.as_ref().map(|_| by),
+            start_wh: metering.start.map(wh),
+            stop_wh: metering.stop.map(wh),
+            pile_start_wh: metering.pile_start.map(Energy::wh),
+            pile_stop_wh: metering.pile_stop.map(Energy::wh),
+            curve_wh: metering.curve.iter().copied().map(wh).collect(),
+        }
+    }
 }
 
 /// An order for one uplink.
@@ -234,6 +268,7 @@ impl OrderView {
             reason: ending.map(|ending| ending.reason),
             reason_name: ending.and_then(reason_name),
             card: order.card.as_ref().map(|card| tail(card.as_str())),
+            metering: order.metering.as_ref().map(|said| MeteringView::of(said, order)),
             position: order.seq.0,
             deliveries: order.deliveries.iter().map(|d| DeliveryView::of(d, zone)).collect(),
         }
