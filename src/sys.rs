@@ -5,13 +5,13 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::fs::OpenOptionsExt as _,
     },
     path::Path,
 };
 
-use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// Whether the kernel's clock is kept by NTP or PTP, as `adjtimex(2)` tells.
 #[must_use]
@@ -36,6 +36,29 @@ pub fn watched(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an owned descriptor is open and the same one for as long as it is owned, and nobody
     // can take it out of there but by taking the whole apart.
     Ok(unsafe { AsyncFd::register(file) }?)
+}
+
+/// Lets the runtime wait until a file that does not block can be read. It is not woken when the
+/// file can be written again, which with a serial port is after each request.
+///
+/// # Errors
+///
+/// When the runtime cannot watch it.
+#[allow(unsafe_code)]
+pub fn watched_for_reading(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: as with `watched`.
+    Ok(unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?)
+}
+
+/// Another descriptor of the same open file.
+///
+/// # Errors
+///
+/// When there are too many.
+#[allow(unsafe_code)]
+pub fn duplicate(file: &impl AsRawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is open as long as `file` is borrowed.
+    unsafe { BorrowedFd::borrow_raw(file.as_raw_fd()) }.try_clone_to_owned()
 }
 
 /// Replaces a file so that after a power cut either the old or the new text is there, whole; the

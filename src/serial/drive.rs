@@ -1,12 +1,13 @@
 //! The loop of a bus: asks the schedule what to do, does it, and tells what came of it.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, thread, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use flume::Receiver;
-use tokio::{runtime, sync::oneshot, time::sleep};
+use tokio::{runtime, sync::oneshot};
 use tracing::error;
 
 use super::{
+    alarm::Alarm,
     diary::Diary,
     health::{Health, PortState},
     settings::{Framing, MeterSettings, Order, Port, Settings, Shown},
@@ -26,10 +27,6 @@ use crate::{
 /// How long after a failure the port is tried again: an adapter that was plugged in again is
 /// found at once, and a try costs next to nothing.
 const REOPEN: Duration = Duration::from_secs(1);
-
-/// Tokio's timers count whole milliseconds and may be one late; the rest of a wait, at most this,
-/// is slept by the thread.
-const COARSE: Duration = Duration::from_millis(2);
 
 /// A connection on which nobody answers so often in a row is made anew: a converter may have
 /// forgotten it without a word. Beside a slave that is dead there are others, mostly.
@@ -52,7 +49,12 @@ pub fn run(
             return;
         }
     };
-    runtime.block_on(Drive::new(settings, orders, tell, health).run());
+    runtime.block_on(async {
+        match Alarm::new() {
+            Ok(alarm) => Drive::new(settings, orders, tell, health, alarm).run().await,
+            Err(error) => error!(bus = %settings.bus, %error, "bus cannot run"),
+        }
+    });
     // A name that is still looked up must not hold the thread.
     runtime.shutdown_background();
 }
@@ -98,10 +100,17 @@ struct Drive<T> {
     mute_faults: u32,
     shows: Shows,
     diary: Diary,
+    alarm: Alarm,
 }
 
 impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
-    fn new(settings: Settings, orders: Receiver<Order>, tell: T, health: Arc<Health>) -> Self {
+    fn new(
+        settings: Settings,
+        orders: Receiver<Order>,
+        tell: T,
+        health: Arc<Health>,
+        alarm: Alarm,
+    ) -> Self {
         let line = settings.port.line(settings.turnaround_ms, settings.timeout_ms);
         let now = (settings.now)().1;
         let slaves = settings.meters.iter().map(slave_of).collect();
@@ -121,6 +130,7 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
             mute_faults: 0,
             shows: Shows::default(),
             diary,
+            alarm,
         }
     }
 
@@ -170,10 +180,6 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
     /// Until then obeys orders, and tells the schedule what is heard.
     async fn pass(&mut self, until: Micros) -> Turn {
         let rest = Duration::from_micros(until.since(self.now()));
-        let Some(coarse) = rest.checked_sub(COARSE) else {
-            thread::sleep(rest);
-            return Turn::On;
-        };
         let orders = self.orders.clone();
         let heard = async {
             match &self.state {
@@ -187,7 +193,7 @@ impl<T: FnMut(MeterName, MeterEvent)> Drive<T> {
                 self.heard(&heard);
                 Turn::On
             }
-            () = sleep(coarse) => Turn::On,
+            () = self.alarm.after(rest) => Turn::On,
         }
     }
 

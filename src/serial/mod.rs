@@ -5,6 +5,7 @@
 //! is believed only when the bytes that came were exactly one answer to the request (decision
 //! record 0018).
 
+mod alarm;
 mod diary;
 mod drive;
 mod frame;

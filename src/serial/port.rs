@@ -2,21 +2,23 @@
 
 use std::{
     io,
+    os::fd::OwnedFd,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use rustix::net::{RecvFlags, recv};
+use rustix::{
+    io::{Errno, read, retry_on_intr, write},
+    net::{RecvFlags, recv},
+    termios::{QueueSelector, tcflush},
+};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf, unix::AsyncFd},
     net::TcpStream,
     time::timeout,
 };
-use tokio_serial::{
-    ClearBuffer, DataBits, FlowControl, SerialPort as _, SerialPortBuilderExt as _, SerialStream,
-    StopBits,
-};
+use tokio_serial::{DataBits, FlowControl, SerialPortBuilderExt as _, SerialStream, StopBits};
 
 use super::settings::{Framing, Port, Rs485};
 use crate::{protocol::modbus::Parity, sys};
@@ -60,7 +62,7 @@ pub enum PortError {
 /// An open port or connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Serial(SerialStream),
+    Serial(AsyncFd<OwnedFd>),
     Tcp(TcpStream),
 }
 
@@ -79,7 +81,12 @@ impl Stream {
                         PortError::Direction { port: port.to_string(), reason }
                     })?;
                 }
-                Ok(Self::Serial(stream))
+                // The lock goes with the open file, whichever descriptor it has.
+                let watched = sys::duplicate(&stream).and_then(sys::watched_for_reading);
+                watched.map(Self::Serial).map_err(|error| PortError::Open {
+                    port: port.to_string(),
+                    reason: error.to_string(),
+                })
             }
             Port::Tcp { address, framing: Framing::Tcp | Framing::Rtu } => {
                 let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
@@ -99,7 +106,7 @@ impl Stream {
         for _ in 0..32 {
             let mut bytes = [0; 256];
             let read = match self {
-                Self::Serial(stream) => stream.try_read(&mut bytes),
+                Self::Serial(port) => read(&*port, &mut bytes).map_err(io::Error::from),
                 Self::Tcp(stream) => {
                     let received = recv(&*stream, &mut bytes, RecvFlags::DONTWAIT);
                     received.map(|(read, _)| read).map_err(io::Error::from)
@@ -113,18 +120,15 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
-        if let Self::Serial(stream) = self {
-            // And what the driver has not handed on yet.
-            stream.clear(ClearBuffer::Input).map_err(io::Error::from)?;
-        }
         Ok(())
     }
 
-    /// Takes back what the driver has not sent: sent late, it would be answered to another request.
-    pub(super) fn drop_unsent(&self) {
-        if let Self::Serial(stream) = self {
-            // A port that cannot do it says so of the request, too.
-            let _ = stream.clear(ClearBuffer::Output);
+    /// Throws away what the driver has not handed on yet, and what it has not sent: sent late, it
+    /// would be answered to another request.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        match self {
+            Self::Serial(port) => Ok(tcflush(port, QueueSelector::IOFlush)?),
+            Self::Tcp(_) => Ok(()),
         }
     }
 
@@ -135,7 +139,7 @@ impl Stream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = match self {
-            Self::Serial(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Serial(port) => poll_read(port, cx, buffer),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
         match read {
@@ -150,8 +154,27 @@ impl Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Serial(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Serial(port) => match retry_on_intr(|| write(&*port, bytes)) {
+                // A driver with no room for a request is in trouble; its time-out ends that.
+                Err(Errno::AGAIN) => Poll::Pending,
+                written => Poll::Ready(written.map_err(io::Error::from)),
+            },
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+}
+
+fn poll_read(
+    port: &AsyncFd<OwnedFd>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        let mut ready = std::task::ready!(port.poll_read_ready(cx))?;
+        let room = buffer.initialize_unfilled();
+        let read = ready.try_io(|port| Ok(retry_on_intr(|| read(port, &mut *room))?));
+        if let Ok(read) = read {
+            return Poll::Ready(read.map(|read| buffer.advance(read)));
         }
     }
 }

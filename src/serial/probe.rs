@@ -72,6 +72,8 @@ impl Probe {
         let Some(wire) = &mut self.wire else {
             return Err(ReadFault::PortGone("not open".into()));
         };
+        // Whatever it is, nobody has asked for it.
+        let _ = wire.drain();
         let answer =
             self.runtime.block_on(wire.ask(address, block, patience, Duration::ZERO)).answer;
         self.busy_until = (self.now)().1;

@@ -34,7 +34,7 @@ struct Inner {
 }
 
 /// What passed since the request's begin.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Exchange {
     pub address: u8,
     pub block: Block,
@@ -74,18 +74,20 @@ impl Tap {
         self.inner().gone.clone()
     }
 
-    /// Begins an exchange; what came before it is thrown away, and a request that a stuck port has
-    /// not sent yet.
+    /// Begins an exchange: what comes from now on belongs to it.
     pub(super) fn begin(&self, address: u8, block: Block) {
-        let mut inner = self.inner();
-        let _ = inner.drain();
-        inner.stream.drop_unsent();
-        inner.exchange = Exchange::new(address, block);
+        self.inner().exchange = Exchange::new(address, block);
     }
 
-    /// Takes what has come, without waiting.
+    /// Takes what has come, without waiting, and leaves nothing in the driver.
+    /// That goes for a request, too, that a stuck port has not sent.
     pub(super) fn drain(&self) -> Vec<u8> {
-        self.inner().drain()
+        let mut inner = self.inner();
+        let drained = inner.drain();
+        if let Err(error) = inner.stream.flush() {
+            inner.lose(&error);
+        }
+        drained
     }
 
     /// Takes what has come without waiting, as part of the exchange.
@@ -98,9 +100,11 @@ impl Tap {
         }
     }
 
-    /// What passed.
-    pub(super) fn exchange(&self) -> Exchange {
-        self.inner().exchange.clone()
+    /// What passed, at the end of it.
+    pub(super) fn end(&self) -> Exchange {
+        let mut inner = self.inner();
+        let next = Exchange::new(inner.exchange.address, inner.exchange.block);
+        std::mem::replace(&mut inner.exchange, next)
     }
 
     /// Waits for bytes outside of an exchange; none when the port is gone.

@@ -2,7 +2,6 @@
 
 use std::{thread, time::Duration};
 
-use tokio::time::timeout;
 use tokio_modbus::{
     Request, Response, Slave,
     client::{Client as _, Context, rtu, tcp},
@@ -10,6 +9,7 @@ use tokio_modbus::{
 };
 
 use super::{
+    alarm::Alarm,
     frame::{Look, echo, judge},
     port::{PortError, Stream},
     settings::{Framing, Port, TimeSource},
@@ -29,6 +29,7 @@ pub(super) struct Wire {
     linger: Duration,
     /// `None` after a fault: what the client then holds of a broken frame is not worth knowing.
     client: Option<Context>,
+    alarm: Alarm,
 }
 
 /// What came of a request.
@@ -51,12 +52,16 @@ impl Wire {
         now: TimeSource,
     ) -> Result<Self, PortError> {
         let stream = Stream::open(port).await?;
+        let alarm = Alarm::new().map_err(|error| PortError::Open {
+            port: port.to_string(),
+            reason: error.to_string(),
+        })?;
         let (look, linger) = match port {
             Port::Serial { .. } | Port::Tcp { framing: Framing::Rtu, .. } => (Look::Rtu, silence),
             // Frames have numbers, and what follows one is thrown away with the connection.
             Port::Tcp { framing: Framing::Tcp, .. } => (Look::Mbap, Duration::ZERO),
         };
-        Ok(Self { tap: Tap::new(stream, look, now), look, linger, client: None })
+        Ok(Self { tap: Tap::new(stream, look, now), look, linger, client: None, alarm })
     }
 
     /// Why the port cannot be used any more, if so.
@@ -75,7 +80,8 @@ impl Wire {
     }
 
     /// Asks a slave for a block, which it may take `patience` to send. Where frames have no
-    /// numbers, what follows the answer within `linger` belongs to it.
+    /// numbers, what follows the answer within `linger` belongs to it. What came before must have
+    /// been drained.
     pub(super) async fn ask(
         &mut self,
         address: u8,
@@ -91,14 +97,18 @@ impl Wire {
         });
         client.set_slave(Slave(address));
         // `call`, because the methods that read registers assert the count that came.
-        let called = timeout(patience, client.call(request(block))).await;
+        let called = tokio::select! {
+            biased;
+            called = client.call(request(block)) => Some(called),
+            () = self.alarm.after(patience) => None,
+        };
         let framed = match called {
-            Ok(Ok(Ok(
+            Some(Ok(Ok(
                 Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words),
             ))) => Some(Ok(words)),
-            Ok(Ok(Err(exception))) => Some(Err(u8::from(exception))),
+            Some(Ok(Err(exception))) => Some(Err(u8::from(exception))),
             // What it is exactly, the bytes tell.
-            Ok(Ok(Ok(_)) | Err(_)) | Err(_) => None,
+            Some(Ok(Ok(_)) | Err(_)) | None => None,
         };
         if framed.is_some() {
             thread::sleep(match look {
@@ -112,7 +122,7 @@ impl Wire {
 
     /// What is believed of an exchange that is over.
     fn closing(&mut self, framed: Option<Result<Vec<u16>, u8>>) -> Exchanged {
-        let exchange = self.tap.exchange();
+        let exchange = self.tap.end();
         let heard = &exchange.heard;
         let hidden = echo(self.look, exchange.asked(), heard).unwrap_or(0);
         let heard_behind = heard.get(hidden..).unwrap_or_default();
