@@ -13,18 +13,26 @@ use tracing::{
 };
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, layer::Context, layer::SubscriberExt as _, reload,
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    layer::{Context, SubscriberExt as _},
+    reload,
 };
 
 /// What is always added: the router opens a span at level ERROR for every packet, and its
 /// library tells of every lost link what we tell once. That of TLS warns of what any stranger sends,
 /// that of Modbus of every disturbed frame.
-const QUIET: [&str; 5] =
-    ["rumqttd=warn", "rumqttc=error", "hyper=warn", "rustls=error", "tokio_modbus=off"];
+const QUIET: [(&str, LevelFilter); 5] = [
+    ("rumqttd", LevelFilter::WARN),
+    ("rumqttc", LevelFilter::ERROR),
+    ("hyper", LevelFilter::WARN),
+    ("rustls", LevelFilter::ERROR),
+    ("tokio_modbus", LevelFilter::OFF),
+];
 
 /// Changes the level while the program runs.
 #[derive(Debug, Clone)]
-pub struct LevelSwitch(reload::Handle<EnvFilter, Registry>);
+pub struct LevelSwitch(reload::Handle<Targets, Registry>);
 
 impl LevelSwitch {
     /// From now on this level, or filter.
@@ -59,16 +67,13 @@ pub fn start(level: &str) -> anyhow::Result<LevelSwitch> {
     Ok(LevelSwitch(handle))
 }
 
-fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    let mut filter: EnvFilter =
-        level.parse().with_context(|| format!("not a log level: {level}"))?;
-    for directive in QUIET {
-        // A filter that names the crate itself has the last word.
-        if !level.contains(directive.split('=').next().unwrap_or_default()) {
-            filter = filter.add_directive(directive.parse().context("built-in log filter")?);
-        }
-    }
-    Ok(filter)
+/// Filters by module and level only; by values of fields it would take a machine for regular
+/// expressions, half a megabyte of a small board's flash.
+fn filter(level: &str) -> anyhow::Result<Targets> {
+    let wanted: Targets = level.parse().with_context(|| format!("not a log level: {level}"))?;
+    // A filter that names the crate itself has the last word.
+    let quiet = QUIET.into_iter().filter(|(name, _)| !level.contains(name));
+    Ok(wanted.with_targets(quiet))
 }
 
 /// Writes events to the journal.

@@ -202,8 +202,9 @@ struct Times {
     report_ms: u64,
 }
 
-/// Below it a slow line would call every meter stale.
-const MIN_STALE_MS: u64 = 5000;
+/// Twice the time for which a meter is left alone that may still owe an answer no other can be told
+/// from: one lost answer is no silence.
+const MIN_STALE_MS: u64 = 10_000;
 
 impl Times {
     fn read(section: &mut Section<'_>, timeout_ms: Option<u32>, faults: &mut Faults<'_>) -> Self {

@@ -57,7 +57,7 @@ fn buses_and_meters_become_domain_values() {
     assert_eq!((&gateway.port, gateway.timeout_ms), (&wanted, 1000));
     let [incomer, left] = config.meters.as_slice() else { panic!("two meters") };
     assert_eq!((incomer.measures, incomer.poll_interval_ms), (Measures::Site, 1000));
-    assert_eq!(incomer.stale_after_ms, 5000, "not less, however often it is read");
+    assert_eq!(incomer.stale_after_ms, 10_000, "not less, however often it is read");
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     assert_eq!(left.measures, Measures::Connector(connector));
     assert_eq!(left.stale_after_ms, 3 * 2500 + 1000);

@@ -295,7 +295,7 @@ pub(super) fn log(mut section: Section<'_>, faults: &mut Faults<'_>) -> Log {
     let level = section.text("level", faults);
     section.finish(faults);
     let Some(at) = level else { return Log::default() };
-    if at.value.parse::<tracing_subscriber::EnvFilter>().is_err() {
+    if at.value.parse::<tracing_subscriber::filter::Targets>().is_err() {
         let text = format!("is not a log level: {}", at.value);
         faults.add(&at.place, text, "error, warn, info, debug or trace");
     }
