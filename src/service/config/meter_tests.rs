@@ -33,7 +33,7 @@ bus = "gateway"
 address = 1
 profile = "eastron-sdm630"
 measures = { pile = "3101150012000001", connector = 2 }
-poll_interval_ms = 2500
+poll_interval_ms = 4000
 "#;
 
 fn with_meters(from: &str, to: &str) -> String {
@@ -60,7 +60,7 @@ fn buses_and_meters_become_domain_values() {
     assert_eq!(incomer.stale_after_ms, 10_000, "not less, however often it is read");
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
     assert_eq!(left.measures, Measures::Connector(connector));
-    assert_eq!(left.stale_after_ms, 3 * 2500 + 1000);
+    assert_eq!(left.stale_after_ms, 3 * 4000 + 1000);
     assert_eq!((left.tolerance_permille, left.tolerance.wh()), (30, 100));
     assert_eq!((left.max_power_w, left.report_interval_ms), (1_000_000, 60_000));
 }
@@ -184,18 +184,18 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "plug = 2",
         "meter[2].measures.plug: is not a known key\nhint: did you mean pile?",
     ),
-    ("poll_interval_ms = 2500", "poll_interval_ms = 5", "meter[2].poll_interval_ms: is out of"),
+    ("poll_interval_ms = 4000", "poll_interval_ms = 5", "meter[2].poll_interval_ms: is out of"),
     (
-        "poll_interval_ms = 2500",
+        "poll_interval_ms = 4000",
         "stale_after_ms = 1000",
         "meter[2].stale_after_ms: is not longer than the time between two readings: 1000",
     ),
-    ("poll_interval_ms = 2500", "interval = 5", "meter[2].interval: is not a known key"),
-    ("poll_interval_ms = 2500", "max_power_w = 0", "meter[2].max_power_w: is out of range: 0"),
-    ("poll_interval_ms = 2500", "tolerance_percent = 101", "meter[2].tolerance_percent: is out"),
-    ("poll_interval_ms = 2500", "report_interval_s = 1", "meter[2].report_interval_s: is out of"),
-    ("poll_interval_ms = 2500", "ct_ratio = 0", "meter[2].ct_ratio: cannot be used"),
-    ("poll_interval_ms = 2500", "vt_ratio = \"x\"", "meter[2].vt_ratio: is no decimal number"),
+    ("poll_interval_ms = 4000", "interval = 5", "meter[2].interval: is not a known key"),
+    ("poll_interval_ms = 4000", "max_power_w = 0", "meter[2].max_power_w: is out of range: 0"),
+    ("poll_interval_ms = 4000", "tolerance_percent = 101", "meter[2].tolerance_percent: is out"),
+    ("poll_interval_ms = 4000", "report_interval_s = 1", "meter[2].report_interval_s: is out of"),
+    ("poll_interval_ms = 4000", "ct_ratio = 0", "meter[2].ct_ratio: cannot be used"),
+    ("poll_interval_ms = 4000", "vt_ratio = \"x\"", "meter[2].vt_ratio: is no decimal number"),
 ];
 
 #[test]
