@@ -32,6 +32,9 @@ const BLUEPRINT: &str = "blueprint";
 /// Names offered for one that is unknown.
 const OFFERED: usize = 3;
 
+/// Letters in which a name may differ from the one that was meant.
+const NEAR: usize = 3;
+
 /// Where profiles are found. What lies in an earlier folder overrides what lies in a later one,
 /// and all of them what is built in.
 #[derive(Debug, Clone)]
@@ -113,10 +116,16 @@ impl Shelf {
     }
 
     fn unknown(&self, name: &str) -> ProfileError {
-        let mut names: Vec<String> = self.names().into_iter().collect();
+        let is_near = |known: &String| shares_a_part(known, name) || distance(known, name) <= NEAR;
+        let mut names: Vec<String> = self.names().into_iter().filter(is_near).collect();
         names.sort_by_key(|known| (!shares_a_part(known, name), distance(known, name)));
         names.truncate(OFFERED);
-        let hint = format!("did you mean {}? docs/meters.md lists all", names.join(", "));
+        let hint = if names.is_empty() {
+            "docs/meters.md lists all; one of your own goes to meters/NAME.toml beside the config"
+                .to_owned()
+        } else {
+            format!("did you mean {}? docs/meters.md lists all", names.join(", "))
+        };
         ProfileError::Unknown { name: name.chars().take(80).collect(), hint }
     }
 }

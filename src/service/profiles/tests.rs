@@ -210,6 +210,8 @@ fn an_unknown_name_is_answered_with_near_ones() {
     assert!(text("sdm630").contains("did you mean eastron-sdm630"), "{}", text("sdm630"));
     assert!(text("eastron_sdm630").contains("did you mean eastron-sdm630"));
     assert!(text("abb-b24").contains("abb-b23-b24"), "{}", text("abb-b24"));
+    let own = text("acme-x1");
+    assert!(!own.contains("did you mean") && own.contains("meters/NAME.toml"), "{own}");
     for outside in ["../site", "", "a/b", "blueprint", &"x".repeat(65)] {
         assert!(matches!(shelf.find(outside), Err(ProfileError::Unknown { .. })), "{outside}");
     }
