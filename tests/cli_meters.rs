@@ -363,6 +363,13 @@ async fn an_order_is_billed_by_the_meter_of_its_connector() {
     place.bench.until("the page has it too", |bench| import(bench) >= stop).await;
     let energy = order["energy_wh"].as_u64().unwrap();
     assert!(energy.abs_diff(stop - start) <= 10, "to 10 Wh: {order}");
+    assert_eq!(orders[0]["metering"], *metering, "the list says the same");
+    let exported = place.bench.cli(&["orders", "export", "--format", "csv"]);
+    let csv = String::from_utf8(exported.stdout).unwrap();
+    let pile = ["pile_start_wh", "pile_stop_wh"].map(|key| metering[key].as_u64().unwrap());
+    let wanted = format!("left,{start},{stop},{},{}", pile[0], pile[1]);
+    let row = csv.lines().nth(1).unwrap();
+    assert!(row.ends_with(&wanted), "{row:?} ends with {wanted:?}");
 }
 
 /// Serves meters by TCP on a thread of its own; where.
