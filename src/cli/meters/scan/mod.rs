@@ -71,6 +71,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
     };
     let clock = Arc::new(Clock::passing());
     let client = Client::connect(&common.paths()?.socket)?;
+    // Before the loan, which an interrupt has to give back.
+    let interrupt = Interrupt::listen()?;
     let loan = Loan::take(client, &bus.name, clock.clone())?;
     let (profiles, faulty) = lines.shelf.all();
     for fault in &faulty {
@@ -84,7 +86,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
         profiles: &profiles,
         now: Arc::new(move || clock.fine()),
         bar: Bar::new(steps),
-        interrupt: Interrupt::listen()?,
+        interrupt,
         loan,
         report: Report::new(bus, &lines.seats),
     };
