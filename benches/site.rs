@@ -171,7 +171,7 @@ fn delivery(number: u64) -> Bytes {
             .into(),
     };
     let payload = station::freeze_transaction(&order(number), &settings);
-    let message = UplinkMessage::Transaction { payload };
+    let message = UplinkMessage::Transaction { pile, payload };
     let message = ToUplink { sequence: Sequence(number), message, urgency: Urgency::Backlog };
     station::encode(&message, &settings, Some(BEGIN_S))
         .expect("a good order")

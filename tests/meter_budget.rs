@@ -8,6 +8,7 @@ mod small_site;
 use bytes::Bytes;
 use sitepilot::{
     domain::{
+        connector::PileKind,
         event::{PileEvent, PileRequest},
         id::{ConnectionId, ConnectorNo, MeterName, PlugNo, RecordNo, RequestId},
         order::{EndKind, EndReport, StartReport},
@@ -75,7 +76,11 @@ fn config(meters: u16) -> SiteConfig {
         report_interval_ms: 60_000,
     };
     SiteConfig {
-        piles: [(small_site::pile(), PileConfig { revision: Revision::V1_10, connectors })].into(),
+        piles: [(
+            small_site::pile(),
+            PileConfig { revision: Revision::V1_10, kind: PileKind::Dc, connectors },
+        )]
+        .into(),
         uplinks: Vec::new(),
         meters: (1..=meters).map(of_connector).collect(),
         ..small_site::config(Revision::V1_10, Revision::V1_10)

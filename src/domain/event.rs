@@ -2,6 +2,7 @@
 
 use super::{
     card::Verdict,
+    gauge::Gauges,
     id::{
         CallId, CardNo, ConnectionId, ConnectorNo, OrderId, PlugNo, RequestId, Sequence,
         TransactionId,
@@ -110,6 +111,8 @@ pub enum PileNotice {
         plug: Option<PlugNo>,
         /// Status of the connector (measurand 144), if it is among the values.
         status: Option<i32>,
+        /// The values as far as the site knows what they are.
+        gauges: Box<Gauges>,
         /// As it came.
         original: Original,
     },
@@ -263,6 +266,8 @@ pub enum UplinkAnswer {
         /// The connector it means.
         connector: Named<ConnectorNo>,
     },
+    /// None: the transport has carried an offline order to the far side, which answers nothing.
+    Delivered,
     /// On a card.
     Authorize {
         /// Whether it may charge.
@@ -294,8 +299,18 @@ pub enum UplinkRequest {
         transaction: Option<TransactionId>,
         /// The connector.
         connector: Option<ConnectorNo>,
-        /// As it came.
-        original: Original,
+        /// As it came; `None`: on a wire of which nothing is passed on to piles.
+        original: Option<Original>,
+    },
+    /// Let this card charge from now on.
+    Authorize {
+        /// The card.
+        card: CardNo,
+    },
+    /// Could charging start here now?
+    Availability {
+        /// Where; `None`: a connector this site cannot have.
+        connector: Option<ConnectorNo>,
     },
     /// Use this tariff.
     Tariff {
@@ -342,8 +357,8 @@ pub struct RemoteStart {
     pub transaction: Option<TransactionId>,
     /// Who pays.
     pub card: Option<CardNo>,
-    /// As it came.
-    pub original: Original,
+    /// As it came; `None`: on a wire of which nothing is passed on to piles.
+    pub original: Option<Original>,
 }
 
 /// Which orders a backend wants to have again.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{
+    gauge::Gauges,
     id::{
         CardNo, ConnectorNo, OrderId, OrderKey, OrderSeq, Place, PlugNo, RecordNo, StartToken,
         TransactionId, UplinkName,
@@ -84,6 +85,8 @@ pub struct ProgressReport {
     pub energy: Option<Energy>,
     /// Cost so far.
     pub cost: Option<Money>,
+    /// What the pile measured.
+    pub gauges: Box<Gauges>,
     /// As it came.
     pub original: Original,
 }

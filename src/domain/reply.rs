@@ -4,10 +4,12 @@ use bytes::Bytes;
 
 use super::{
     card::Verdict,
+    connector::{ConnectorImage, RunningOrder},
     id::{
-        CallId, ConnectionId, ConnectorNo, OrderId, PileCode, PlugNo, RecordNo, RequestId,
+        CallId, CardNo, ConnectionId, ConnectorNo, OrderId, PileCode, PlugNo, RecordNo, RequestId,
         Sequence, StartToken, TransactionId,
     },
+    news::{News, SiteImage},
     passing::Passed,
     quantity::{Energy, Money},
     reading::Values,
@@ -120,8 +122,11 @@ pub enum PileCall {
         plug: PlugNo,
         /// To be handed back in the start, in place of the backend's transaction id.
         token: StartToken,
-        /// What the backend asked for.
-        backend: Original,
+        /// Who pays, if known.
+        card: Option<CardNo>,
+        /// What the backend asked for, in the words of the charging-station protocol; `None`: it
+        /// speaks another one.
+        backend: Option<Original>,
     },
     /// Stop charging.
     RemoteStop {
@@ -199,6 +204,8 @@ pub enum UplinkMessage {
     },
     /// An offline order: the inner message, frozen.
     Transaction {
+        /// Its pile.
+        pile: PileCode,
         /// The bytes.
         payload: Bytes,
     },
@@ -242,6 +249,12 @@ pub enum UplinkMessage {
     },
     /// What a pile wants of the backend.
     Passed(Passed),
+    /// A connector as it is now.
+    Image(Box<ConnectorImage>),
+    /// Something happened at a pile.
+    News(Box<News>),
+    /// The site as it is now.
+    Snapshot(Box<SiteImage>),
     /// An answer to the backend's request.
     Answer(UplinkReply),
 }
@@ -296,6 +309,24 @@ pub enum UplinkReply {
     RemoteStop {
         /// The pile will stop.
         accepted: bool,
+        /// Why not, for people.
+        reason: String,
+        /// The order that is to stop, if there is one.
+        order: Option<Box<RunningOrder>>,
+    },
+    /// To a card that is to be let in.
+    Authorize {
+        /// It may charge from now on.
+        accepted: bool,
+        /// Why not, for people.
+        reason: String,
+    },
+    /// To a question whether charging could start.
+    Availability {
+        /// It could.
+        available: bool,
+        /// Why not, for people.
+        reason: String,
     },
     /// To a tariff.
     Tariff {

@@ -54,6 +54,9 @@ impl Writer<'_> {
             | Entry::DeliveryConfirmed { .. }
             | Entry::DeliveryQuarantined { .. }
             | Entry::DeliveryRequeued { .. }
+            | Entry::DeliveryWaived { .. }
+            | Entry::UplinkEnlisted { .. }
+            | Entry::RequiredChanged { .. }
             | Entry::UplinkRetired { .. } => self.apply_to_deliveries(entry),
             Entry::MeterKept { .. }
             | Entry::MeterReplaced { .. }

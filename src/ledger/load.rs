@@ -43,6 +43,8 @@ pub(super) fn image(
         unsettled: count(conn, "SELECT count(*) FROM live WHERE state = 4")?.cast_unsigned(),
         owed: owed(conn, &caches.calendar)?,
         unclosed: unclosed(conn)?,
+        enlisted: BTreeMap::new(),
+        required: None,
         cards: cards(conn)?,
         tariff: tariff(conn)?,
         sequences: sequences(conn)?,

@@ -1,4 +1,8 @@
 //! Bytes to messages to domain and back; pure. Only `protocol::x` knows wire `x`.
 
 pub mod charger;
+pub mod dialect;
+pub mod ec;
+pub mod jcpp;
 pub mod modbus;
+pub mod peaq;

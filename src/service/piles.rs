@@ -235,10 +235,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{
-        domain::wire::Revision,
-        service::config::{Pile, PileKind},
-    };
+    use crate::{domain::connector::PileKind, domain::wire::Revision, service::config::Pile};
 
     const CODE: &str = "3101150012000001";
 

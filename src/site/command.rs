@@ -56,6 +56,18 @@ pub enum Query {
         /// At most that many.
         limit: u16,
     },
+    /// Orders that an uplink confirmed within a time before the last one it confirmed, in the order
+    /// of beginning: what its far side may have lost when the link broke.
+    Recent {
+        /// The uplink.
+        uplink: UplinkName,
+        /// That time, in ms.
+        within_ms: u64,
+        /// Only later ones.
+        after: OrderSeq,
+        /// At most that many.
+        limit: u16,
+    },
     /// Ended orders a backend asked for, in the order of beginning.
     History {
         /// Who asked.

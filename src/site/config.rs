@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    domain::{
-        id::{ConnectorNo, MeterName, PileCode, PlugNo, UplinkName},
-        quantity::Energy,
-        reading::Measures,
-        wire::Revision,
-    },
-    protocol::charger::station,
+use crate::domain::{
+    connector::PileKind,
+    id::{ConnectorNo, MeterName, PileCode, PlugNo, UplinkName},
+    quantity::Energy,
+    reading::Measures,
+    wire::Revision,
 };
+
+use super::wire::Wire;
 
 /// What the site has to know of the place.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct SiteConfig {
 pub struct PileConfig {
     /// What it speaks.
     pub revision: Revision,
+    /// Direct or alternating current.
+    pub kind: PileKind,
     /// Site-wide numbers of its connectors, in its own order: the pile's number 1 comes first.
     pub connectors: Vec<ConnectorNo>,
 }
@@ -73,8 +75,8 @@ pub struct MeterConfig {
 pub struct UplinkConfig {
     /// Its name.
     pub name: UplinkName,
-    /// Settings of its wire.
-    pub station: station::Settings,
+    /// What it speaks, with the settings of that wire.
+    pub wire: Wire,
     /// Authorises cards and assigns transaction ids.
     pub primary: bool,
     /// May start and stop.
@@ -83,13 +85,18 @@ pub struct UplinkConfig {
     pub required: bool,
     /// How long a pile's request waits for the backend, in ms.
     pub answer_timeout_ms: u64,
+    /// It wants orders that ended at or after this, unix seconds, also those recorded before it
+    /// was in the config; `None`: those recorded since it is there.
+    pub orders_since_s: Option<i64>,
+    /// Orders of its backlog in a second, at most; `None`: as many as its window allows.
+    pub max_orders_per_s: Option<u32>,
 }
 
 impl SiteConfig {
     /// Takes a pile in, or what has changed of it; the uplinks learn where its connectors are.
     pub fn admit(&mut self, pile: PileCode, config: PileConfig) {
         for uplink in &mut self.uplinks {
-            uplink.station.place(pile, &config.connectors);
+            uplink.wire.place(pile, &config.connectors);
         }
         self.piles.insert(pile, config);
     }

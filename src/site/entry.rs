@@ -1,5 +1,7 @@
 //! Facts to remember. Memory is the fold of these, and so is the ledger.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::domain::{
@@ -92,6 +94,18 @@ pub enum Entry {
         /// When.
         at: Stamp,
         /// What it said.
+        reason: String,
+    },
+    /// The far side cannot or does not want to have it: it is not owed any more, and settles like
+    /// a retired one. Journalled.
+    DeliveryWaived {
+        /// The order.
+        seq: OrderSeq,
+        /// By whom.
+        uplink: UplinkName,
+        /// When.
+        at: Stamp,
+        /// Why, for people.
         reason: String,
     },
     /// An operator wants it sent again. Journalled.
@@ -215,6 +229,26 @@ pub enum Entry {
         seq: OrderSeq,
         /// Why, for people.
         reason: String,
+        /// When.
+        at: Stamp,
+    },
+    /// An uplink takes orders from now on, or wants more of the past than before: each ended order
+    /// of its time that has no delivery for it gets one, in the order of recording. Journalled.
+    UplinkEnlisted {
+        /// The uplink.
+        uplink: UplinkName,
+        /// What it speaks, as the config calls it: what is frozen for it is of that wire.
+        kind: String,
+        /// Orders that ended at or after this, unix seconds; `None`: nothing of the past.
+        since_s: Option<i64>,
+        /// When.
+        at: Stamp,
+    },
+    /// Which uplinks decide settlement has changed: recorded orders that all of these have, or
+    /// are not owed to, are settled. Journalled.
+    RequiredChanged {
+        /// The required uplinks.
+        uplinks: BTreeSet<UplinkName>,
         /// When.
         at: Stamp,
     },

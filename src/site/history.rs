@@ -212,12 +212,13 @@ impl Site {
     }
 
     fn send_again(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
-        let Some(payload) = self.payload_again(name, seq, turn) else {
+        let pile = self.book.get(seq).map(|order| order.key.pile);
+        let Some((pile, payload)) = pile.zip(self.payload_again(name, seq, turn)) else {
             return self.history_answered(name);
         };
         let Some(link) = self.links.get_mut(name) else { return };
         let deadline: Mono = turn.now.mono.plus_ms(AGAIN_MS);
-        let message = UplinkMessage::Transaction { payload };
+        let message = UplinkMessage::Transaction { pile, payload };
         link.ask(turn, message, Urgency::Backlog, Purpose::Again { seq }, Some(deadline));
     }
 

@@ -161,7 +161,7 @@ impl Link {
     }
 
     fn abilities(&self) -> Abilities {
-        self.config.station.revision.abilities()
+        self.config.wire.abilities()
     }
 
     /// The backend said something.
@@ -454,6 +454,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::site::Wire;
     use crate::{
         domain::{
             id::UplinkName,
@@ -475,11 +476,13 @@ mod tests {
         let name = UplinkName::new("cloud").unwrap();
         let config = UplinkConfig {
             name,
-            station,
+            wire: Wire::Charger(station),
             primary: true,
             commands: true,
             required: true,
             answer_timeout_ms: 3_000,
+            orders_since_s: None,
+            max_orders_per_s: None,
         };
         let outbox = Outbox::restore(crate::site::restore::Owed::default());
         Link::new(config, Sequence(mark), outbox, Stamp::default())

@@ -54,12 +54,14 @@ pub mod snapshot;
 pub mod step;
 mod turn;
 mod uplinks;
+mod wire;
 
 pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
 pub use metering::{CURVE_LIMIT, CURVE_MS};
 pub use meters::KEEP_MS;
 pub use outbox::WINDOW_LIMIT;
 pub use remote::REMOTES_LIMIT;
+pub use wire::{Confirmation, Wire};
 
 use alarm::Alarms;
 use book::Book;
@@ -359,6 +361,8 @@ impl Site {
             Query::Backlog { uplink, limit, .. } => {
                 self.backlog_loaded(&uplink, limit, orders, turn);
             }
+            // Nobody asks for it yet.
+            Query::Recent { .. } => {}
             Query::History { uplink, sequence, .. } => {
                 self.history_loaded(&uplink, sequence, orders, total, turn);
             }

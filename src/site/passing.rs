@@ -218,7 +218,8 @@ impl Site {
         let code = pass.original.code;
         let primary = self.links.values_mut().find(|link| link.config.primary);
         let link = primary.ok_or((ErrorCode::NotSupported, "no backend takes this"))?;
-        let revision = link.config.station.revision;
+        let station = link.config.wire.station();
+        let revision = station.ok_or((ErrorCode::NotSupported, "no backend takes this"))?.revision;
         if !table::has(revision, code) {
             return Err((ErrorCode::NotSupported, "the backend's revision has no such message"));
         }
@@ -303,6 +304,7 @@ mod tests {
         *,
     };
     use crate::domain::{
+        connector::PileKind,
         event::{PileEvent, PileRequest},
         id::{ConnectionId, ConnectorNo, PlugNo, RecordNo},
         order::StartReport,
@@ -315,8 +317,11 @@ mod tests {
 
     fn site() -> Site {
         let connectors = |number| vec![ConnectorNo::new(number).unwrap()];
-        let config =
-            |number| PileConfig { revision: Revision::V1_10, connectors: connectors(number) };
+        let config = |number| PileConfig {
+            revision: Revision::V1_10,
+            kind: PileKind::Dc,
+            connectors: connectors(number),
+        };
         let config = SiteConfig {
             piles: [1, 2].map(|number| (pile(number), config(number))).into(),
             uplinks: Vec::new(),

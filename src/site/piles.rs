@@ -43,7 +43,7 @@ impl Pile {
 impl Site {
     pub(super) fn admit(&mut self, code: PileCode, config: PileConfig) {
         for link in self.links.values_mut() {
-            link.config.station.place(code, &config.connectors);
+            link.config.wire.place(code, &config.connectors);
         }
         self.piles.entry(code).or_default();
         self.config.admit(code, config);
@@ -67,7 +67,7 @@ impl Site {
             }
             PileEvent::Requested { id, request } => self.asked(pile, id, request, known, turn),
             PileEvent::Told(PileNotice::Progress(report)) => self.progressed(pile, &report, turn),
-            PileEvent::Told(PileNotice::Telemetry { plug, status, original }) => {
+            PileEvent::Told(PileNotice::Telemetry { plug, status, original, .. }) => {
                 self.telemetry(pile, plug, status, original, turn);
             }
             PileEvent::Told(PileNotice::Pass(pass)) => {

@@ -201,7 +201,12 @@ impl Site {
         let open = OpenRemote { uplink: name.clone(), sequence, transaction, at };
         turn.remember(Entry::RemoteOpened(open));
         let what = CallKind::RemoteStart { uplink: name.clone(), sequence, token: token.clone() };
-        let call = PileCall::RemoteStart { plug, token, backend: remote.original.clone() };
+        let call = PileCall::RemoteStart {
+            plug,
+            token,
+            card: remote.card.clone(),
+            backend: remote.original.clone(),
+        };
         self.call(pile, call, what, turn);
     }
 
@@ -254,7 +259,7 @@ impl Site {
         name: &UplinkName,
         sequence: Sequence,
         (transaction, connector): (Option<&TransactionId>, Option<ConnectorNo>),
-        original: &Original,
+        original: Option<&Original>,
         turn: &mut Turn,
     ) {
         let commands = self.links.get(name).is_some_and(|link| link.config.commands);
@@ -267,12 +272,14 @@ impl Site {
             target.filter(|(_, pile)| self.piles.get(pile).is_some_and(|pile| pile.is_ready()));
         let Some((seq, pile)) = ready else {
             if let Some(link) = self.links.get_mut(name) {
-                link.reply(turn, sequence, UplinkReply::RemoteStop { accepted: false });
+                let reason = "there is no such order, or its pile is away".to_owned();
+                let reply = UplinkReply::RemoteStop { accepted: false, reason, order: None };
+                link.reply(turn, sequence, reply);
             }
             return;
         };
         let what = CallKind::RemoteStop { uplink: name.clone(), sequence, seq };
-        self.call_stop(seq, pile, Some(original.clone()), what, turn);
+        self.call_stop(seq, pile, original.cloned(), what, turn);
     }
 
     /// The site itself wants an order to stop.
@@ -408,7 +415,8 @@ impl Site {
         if let Some(link) = self.links.get_mut(uplink)
             && link.is_online()
         {
-            link.reply(turn, sequence, UplinkReply::RemoteStop { accepted });
+            let reason = if accepted { "" } else { "the pile did not do it" }.to_owned();
+            link.reply(turn, sequence, UplinkReply::RemoteStop { accepted, reason, order: None });
         }
     }
 

@@ -31,6 +31,10 @@ pub struct Image {
     pub owed: BTreeMap<UplinkName, Owed>,
     /// Uplinks with a delivery that is not closed, quarantined ones too.
     pub unclosed: BTreeSet<UplinkName>,
+    /// Uplinks that take orders.
+    pub enlisted: BTreeMap<UplinkName, Enlisted>,
+    /// Uplinks that decide settlement, as last said; `None`: never said.
+    pub required: Option<BTreeSet<UplinkName>>,
     /// What backends said of cards.
     pub cards: BTreeMap<CardNo, Verdict>,
     /// The tariff in force: its id and as it came.
@@ -45,6 +49,15 @@ pub struct Image {
     pub meters: BTreeMap<MeterName, KeptMeter>,
     /// Messages of uplinks that were passed to a pile and not answered; by uplink and sequence id.
     pub passes: Vec<(UplinkName, Sequence)>,
+}
+
+/// How an uplink takes orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enlisted {
+    /// What it speaks, as the config calls it.
+    pub kind: String,
+    /// It wants those of the past that ended at or after this, unix seconds; `None`: none.
+    pub since_s: Option<i64>,
 }
 
 /// What is known of a meter.

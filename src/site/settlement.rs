@@ -1,7 +1,7 @@
 //! How orders reach the backends: queued, sent, confirmed, refused, settled.
 
 use super::{
-    Site,
+    Site, Wire,
     alarm::AlarmKind,
     command::{Command, Query},
     entry::Entry,
@@ -10,16 +10,13 @@ use super::{
     outbox::{LOAD_LIMIT, Waiting},
     turn::Turn,
 };
-use crate::{
-    domain::{
-        event::Named,
-        id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
-        order::{Delivery, DeliveryState, Order},
-        reply::{UplinkMessage, Urgency},
-        time::ClockQuality,
-        wire::ErrorCode,
-    },
-    protocol::charger::station,
+use crate::domain::{
+    event::Named,
+    id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
+    order::{Delivery, DeliveryState, Order},
+    reply::{UplinkMessage, Urgency},
+    time::ClockQuality,
+    wire::ErrorCode,
 };
 
 /// What a backend answered to a delivery.
@@ -95,8 +92,8 @@ impl Site {
         if is_held(order, turn, hold_ms) {
             return;
         }
-        let Some(payload) = freeze(order, name, &link.config.station, turn) else { return };
-        let message = UplinkMessage::Transaction { payload };
+        let Some(payload) = freeze(order, name, &link.config.wire, turn) else { return };
+        let message = UplinkMessage::Transaction { pile: order.key.pile, payload };
         let purpose = Purpose::Transaction { seq };
         link.ask(turn, message, Urgency::Backlog, purpose, None);
         let Some(place) = order.delivery(name).map(|delivery| delivery.place) else { return };
@@ -221,7 +218,7 @@ impl Site {
     ) -> Option<bytes::Bytes> {
         let link = self.links.get(name)?;
         let order = self.book.get_mut(seq)?;
-        freeze(order, name, &link.config.station, turn)
+        freeze(order, name, &link.config.wire, turn)
     }
 
     /// Sends a quarantined delivery again.
@@ -253,14 +250,14 @@ impl Site {
 fn freeze(
     order: &mut Order,
     uplink: &UplinkName,
-    settings: &station::Settings,
+    wire: &Wire,
     turn: &mut Turn,
 ) -> Option<bytes::Bytes> {
     let frozen = order.delivery(uplink)?.payload.clone();
     if frozen.is_some() {
         return frozen;
     }
-    let payload = station::freeze_transaction(order, settings);
+    let payload = wire.freeze(order).ok()?;
     let seq = order.seq;
     let delivery = order.delivery_mut(uplink)?;
     delivery.payload = Some(payload.clone());

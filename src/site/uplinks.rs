@@ -349,7 +349,7 @@ impl Site {
             UplinkRequest::RemoteStart(remote) => self.remote_start(name, sequence, &remote, turn),
             UplinkRequest::RemoteStop { transaction, connector, original } => {
                 let which = (transaction.as_ref(), connector);
-                self.remote_stop(name, sequence, which, &original, turn);
+                self.remote_stop(name, sequence, which, original.as_ref(), turn);
             }
             UplinkRequest::Tariff { id, original } => {
                 self.tariff_came(name, sequence, id, original, turn);
@@ -366,6 +366,11 @@ impl Site {
                     self.judge(card, verdict, turn);
                 }
                 self.reply_to(name, sequence, UplinkReply::Cards { code }, turn);
+            }
+            UplinkRequest::Authorize { .. } | UplinkRequest::Availability { .. } => {
+                let text = "not done here".to_owned();
+                let reply = UplinkReply::Error { code: ErrorCode::NotSupported, text };
+                self.reply_to(name, sequence, reply, turn);
             }
             UplinkRequest::ClearCards => {
                 self.clear_cards(turn);

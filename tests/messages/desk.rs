@@ -7,6 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use sitepilot::{
     domain::{
+        connector::PileKind,
         event::{PileEvent, PileRequest, UplinkEvent},
         id::{ConnectionId, ConnectorNo, PileCode, RequestId},
         time::{ClockQuality, Mono, Now, Wall},
@@ -61,7 +62,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(pile: Revision, backend: Revision) -> Self {
         let config = config(pile, backend);
-        let settings = config.uplinks[0].station.clone();
+        let settings = config.uplinks[0].wire.station().expect("a charging-station uplink").clone();
         let (site, step) = Site::restore(Image::default(), config, now());
         assert!(step.commands().is_empty(), "nothing to say before anybody is there");
         let mut desk = Self { site, settings, pile };
@@ -85,7 +86,7 @@ impl Desk {
     /// A second pile comes, with connectors 21 and 22.
     pub fn second_pile(&mut self) {
         let connectors = [21, 22].into_iter().filter_map(ConnectorNo::new).collect();
-        let config = PileConfig { revision: Revision::V1_10, connectors };
+        let config = PileConfig { revision: Revision::V1_10, kind: PileKind::Dc, connectors };
         let pile = PileCode::new(SECOND).unwrap();
         self.step(Input::PileAdmitted { pile, config });
         for event in [

@@ -14,7 +14,7 @@ use sitepilot::{
         wire::ErrorCode,
     },
     protocol::charger::{station, topic::Class, wire::v1_10 as wire},
-    site::Input,
+    site::{Input, Wire},
 };
 
 use super::{
@@ -55,7 +55,8 @@ impl World {
             payload: payload.into(),
             ..Default::default()
         };
-        let settings = self.config().uplinks.remove(0).station;
+        let settings = self.config().uplinks.remove(0).wire;
+        let Wire::Charger(settings) = settings else { panic!("a charging-station uplink") };
         station::decode(Class::Command, &apdu.encode_to_vec(), &settings).expect("decodes")
     }
 
@@ -88,12 +89,12 @@ fn request(words: &[&str], line: &Line<'_>) -> Option<UplinkRequest> {
             connector: connector(line),
             transaction: transaction(line),
             card: None,
-            original: original(16, &wire::RemoteStartTransactionReq::default()),
+            original: Some(original(16, &wire::RemoteStartTransactionReq::default())),
         }),
         ["remote-stop"] => UplinkRequest::RemoteStop {
             transaction: transaction(line),
             connector: connector(line),
-            original: original(17, &wire::RemoteStopTransactionReq::default()),
+            original: Some(original(17, &wire::RemoteStopTransactionReq::default())),
         },
         ["tariff"] => UplinkRequest::Tariff {
             id: line.number("id").unwrap_or(1),
@@ -192,7 +193,7 @@ fn answer(message: &UplinkMessage, line: &Line<'_>) -> UplinkAnswer {
             cost: Money::from_fen(0),
             original: original(147, &wire::StopTransactionConf::default()),
         },
-        UplinkMessage::Transaction { payload } => {
+        UplinkMessage::Transaction { payload, .. } => {
             let order = wire::TransactionReq::decode(payload.clone()).expect("decodes");
             let right = OrderId::new(&order.record_id).expect("an id");
             UplinkAnswer::Transaction {

@@ -39,11 +39,13 @@ impl World {
                 plug: plug(line),
                 energy: line.number("energy").map(Energy::from_wh),
                 cost: line.number("cost").map(Money::from_fen),
+                gauges: Box::default(),
                 original: original(35, &wire::ChargingInfoReq::default()),
             })),
             ["status"] => PileEvent::Told(PileNotice::Telemetry {
                 plug: Some(plug(line)),
                 status: line.number("is"),
+                gauges: Box::default(),
                 original: original(33, &wire::TelemetryReq::default()),
             }),
             other => self.pile_request(other, line),

@@ -40,6 +40,16 @@ pub fn entry(entry: &Entry) -> String {
             format!("quarantined #{} by {uplink}: {reason}", seq.0)
         }
         Entry::DeliveryRequeued { seq, uplink, .. } => format!("requeued #{} for {uplink}", seq.0),
+        Entry::DeliveryWaived { seq, uplink, reason, .. } => {
+            format!("waived #{} by {uplink}: {reason}", seq.0)
+        }
+        Entry::UplinkEnlisted { uplink, kind, since_s, .. } => {
+            format!("enlisted {uplink}, {kind}, since {since_s:?}")
+        }
+        Entry::RequiredChanged { uplinks, .. } => {
+            let names: Vec<_> = uplinks.iter().map(|name| name.as_str()).collect();
+            format!("required: {}", names.join(", "))
+        }
         Entry::OrderSettled { seq, .. } => format!("settled #{}", seq.0),
         Entry::ClockLearned { boot, epoch_ms, .. } => {
             format!("clock learned: run {} began at {}", boot.0, epoch_ms / 1000)
@@ -214,7 +224,9 @@ fn uplink_message(message: &UplinkMessage) -> String {
         }
         UplinkMessage::Progress { .. } => "progress".to_owned(),
         UplinkMessage::Stop { order } => format!("stop #{}", order.seq.0),
-        UplinkMessage::Transaction { payload } => format!("transaction, {} bytes", payload.len()),
+        UplinkMessage::Transaction { payload, .. } => {
+            format!("transaction, {} bytes", payload.len())
+        }
         UplinkMessage::Telemetry { .. } => "telemetry".to_owned(),
         UplinkMessage::Warning { .. } => "warning".to_owned(),
         UplinkMessage::Status { connector, state, .. } => format!("status {connector} {state}"),
@@ -229,6 +241,9 @@ fn uplink_message(message: &UplinkMessage) -> String {
             format!("metered {place}: {}", register(values.energy_import))
         }
         UplinkMessage::Passed(passed) => passed_line(passed),
+        UplinkMessage::Image(image) => format!("image of connector {}", image.connector),
+        UplinkMessage::News(news) => format!("news of {}: {:?}", news.pile, news.what),
+        UplinkMessage::Snapshot(image) => format!("{} connectors", image.connectors.len()),
         UplinkMessage::Answer(reply) => format!("answer {}", uplink_reply(reply)),
     }
 }
@@ -237,12 +252,14 @@ fn uplink_reply(reply: &UplinkReply) -> String {
     match reply {
         UplinkReply::RemoteStart { accepted: true, .. } => "remote start accepted".to_owned(),
         UplinkReply::RemoteStart { reason, .. } => format!("remote start refused: {reason}"),
-        UplinkReply::RemoteStop { accepted } => format!("remote stop accepted={accepted}"),
+        UplinkReply::RemoteStop { accepted, .. } => format!("remote stop accepted={accepted}"),
         UplinkReply::Tariff { accepted } => format!("tariff accepted={accepted}"),
         UplinkReply::History { count } => format!("history: {count} follow"),
         UplinkReply::Trigger { accepted } => format!("trigger accepted={accepted}"),
         UplinkReply::Cards { .. } => "cards".to_owned(),
         UplinkReply::ClearCards => "cards cleared".to_owned(),
+        UplinkReply::Authorize { accepted, .. } => format!("authorize accepted={accepted}"),
+        UplinkReply::Availability { available, .. } => format!("available={available}"),
         UplinkReply::Passed(passed) => passed_line(passed),
         UplinkReply::Error { code, text } => format!("error {code:?}: {text}"),
     }

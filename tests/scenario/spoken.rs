@@ -10,7 +10,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use sitepilot::{
     domain::{id::ConnectionId, wire::Revision},
     protocol::charger::{apdu::Apdu, backend, station, topic::Class},
-    site::{Input, command::Command},
+    site::{Input, Wire, command::Command},
 };
 
 use crate::{
@@ -76,7 +76,8 @@ impl Spoken {
             let pile = pile();
             return Input::Pile { pile, event: said.event, known: Vec::new() };
         }
-        let settings = config(self.pile, self.cloud).uplinks.remove(0).station;
+        let settings = config(self.pile, self.cloud).uplinks.remove(0).wire;
+        let Wire::Charger(settings) = settings else { panic!("a charging-station uplink") };
         let event = station::decode(Class::Command, &bytes, &settings).expect("is read");
         Input::Uplink { uplink: cloud(), event }
     }
@@ -109,7 +110,8 @@ impl Spoken {
                 ("pile", self.pile, bytes)
             }
             Command::Uplink { message, .. } => {
-                let settings = config(self.pile, self.cloud).uplinks.remove(0).station;
+                let settings = config(self.pile, self.cloud).uplinks.remove(0).wire;
+                let Wire::Charger(settings) = settings else { panic!("a charging-station uplink") };
                 let bytes = station::encode(message, &settings, at_s).expect("is written");
                 ("cloud", self.cloud, bytes)
             }

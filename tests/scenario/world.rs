@@ -169,7 +169,7 @@ impl World {
     fn note(&mut self, command: Command) {
         match command {
             Command::Uplink { message, .. } => {
-                if let UplinkMessage::Transaction { payload } = &message.message {
+                if let UplinkMessage::Transaction { payload, .. } = &message.message {
                     // The order's id comes first, in either revision.
                     let record = payload.slice(..payload.len().min(34));
                     let first = self.copies.entry(record).or_insert(payload.clone());

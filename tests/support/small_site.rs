@@ -2,11 +2,12 @@
 
 use sitepilot::{
     domain::{
+        connector::PileKind,
         id::{ConnectorNo, PileCode, UplinkName},
         wire::Revision,
     },
     protocol::charger::station,
-    site::{PileConfig, SiteConfig, UplinkConfig},
+    site::{PileConfig, SiteConfig, UplinkConfig, Wire},
 };
 
 /// Code of the pile.
@@ -26,13 +27,15 @@ pub fn config(of_pile: Revision, of_cloud: Revision) -> SiteConfig {
     SiteConfig {
         uplinks: vec![UplinkConfig {
             name: cloud(),
-            station: station(of_cloud, &connectors),
+            wire: Wire::Charger(station(of_cloud, &connectors)),
             primary: true,
             commands: true,
             required: true,
             answer_timeout_ms: 3_000,
+            orders_since_s: None,
+            max_orders_per_s: None,
         }],
-        piles: [(pile(), PileConfig { revision: of_pile, connectors })].into(),
+        piles: [(pile(), PileConfig { revision: of_pile, kind: PileKind::Dc, connectors })].into(),
         meters: Vec::new(),
         heartbeat_interval_s: 60,
         interrupted_grace_ms: 3_600_000,

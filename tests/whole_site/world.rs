@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use bytes::Bytes;
 use sitepilot::{
     domain::{
+        connector::PileKind,
         event::{PileEvent, UplinkEvent},
         id::{ConnectionId, ConnectorNo, PileCode, UplinkName},
         reply::ToPile,
@@ -22,7 +23,7 @@ use sitepilot::{
         backend as pile_side, station,
         topic::{Class, Topic},
     },
-    site::{self, Input, Site, SiteConfig, UplinkConfig, command::Command, step::Step},
+    site::{self, Input, Site, SiteConfig, UplinkConfig, Wire, command::Command, step::Step},
 };
 
 /// Device code of the site at the backend.
@@ -95,7 +96,8 @@ fn uplink() -> UplinkName {
 fn site_config(cloud: Revision, piles: &[Revision]) -> SiteConfig {
     let no = |n: usize| ConnectorNo::new(u16::try_from(n).expect("few")).expect("not 0");
     let numbers = |at: usize| vec![no(2 * at + 1), no(2 * at + 2)];
-    let config = |at| site::PileConfig { revision: piles[at], connectors: numbers(at) };
+    let config =
+        |at| site::PileConfig { revision: piles[at], kind: PileKind::Dc, connectors: numbers(at) };
     let plugs = |at| numbers(at).into_iter().zip(1..).map(move |(c, p)| (c, (pile_code(at), p)));
     let station = station::Settings {
         revision: cloud,
@@ -109,11 +111,13 @@ fn site_config(cloud: Revision, piles: &[Revision]) -> SiteConfig {
         piles: (0..piles.len()).map(|at| (pile_code(at), config(at))).collect(),
         uplinks: vec![UplinkConfig {
             name: uplink(),
-            station,
+            wire: Wire::Charger(station),
             primary: true,
             commands: true,
             required: true,
             answer_timeout_ms: 1_000,
+            orders_since_s: None,
+            max_orders_per_s: None,
         }],
         meters: Vec::new(),
         heartbeat_interval_s: 30,
@@ -330,7 +334,10 @@ impl World {
             }
             Flight::Down { link, payload } => {
                 if self.link == Some(link) {
-                    let settings = self.site_config().uplinks.remove(0).station;
+                    let settings = self.site_config().uplinks.remove(0).wire;
+                    let Wire::Charger(settings) = settings else {
+                        panic!("a charging-station uplink")
+                    };
                     let event = station::decode(Class::Command, &payload, &settings);
                     let event = event.expect("a simulated backend speaks the protocol");
                     self.step(vec![Input::Uplink { uplink: uplink(), event }]);
@@ -397,7 +404,8 @@ impl World {
 
     fn send_backend(&mut self, message: &sitepilot::domain::reply::ToUplink) {
         let Some(link) = self.link else { return };
-        let settings = self.site_config().uplinks.remove(0).station;
+        let settings = self.site_config().uplinks.remove(0).wire;
+        let Wire::Charger(settings) = settings else { panic!("a charging-station uplink") };
         let at_s = Some(self.now().wall.unix_s());
         let encoded = station::encode(message, &settings, at_s).expect("it encodes");
         // The answer of a pile may be one that 1.0 does not have.

@@ -90,6 +90,9 @@ pub enum EncodeError {
         /// What is wrong with it.
         found: String,
     },
+    /// Something that this protocol has no message for.
+    #[error("this protocol has no message for {0}")]
+    Foreign(&'static str),
     /// A request that the peer's revision does not have.
     #[error("revision {} has no message for this", .0.name())]
     Absent(Revision),

@@ -34,7 +34,7 @@ pub use fault::{ConfigError, Fault};
 pub use meter::Meter;
 pub use observer::Observer;
 pub use paths::Paths;
-pub use pile::{Pile, PileKind};
+pub use pile::Pile;
 pub use registration::Registration;
 pub use seat::{Lines, Seat};
 pub use secret::Secret;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        connector::PileKind,
         id::{ConnectorNo, PileCode},
         wire::Revision,
     },
@@ -31,15 +32,6 @@ pub struct Pile {
     pub connectors: Vec<ConnectorNo>,
     /// What it logs in with until it has registered; `None`: it has to register first.
     pub password: Option<Secret>,
-}
-
-/// Direct or alternating current.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PileKind {
-    /// Direct current.
-    Dc,
-    /// Alternating current.
-    Ac,
 }
 
 /// Connectors of one pile; real ones have one to four.

@@ -100,13 +100,13 @@ fn a_good_config_becomes_domain_values() {
     assert!(config.warnings(Path::new("site.toml"), None).is_empty());
     let site = config.site_config(Roster::open(&config).unwrap().site_piles());
     let connector = crate::domain::id::ConnectorNo::new(2).unwrap();
-    let (pile, plug) = site.uplinks[0].station.connectors[&connector];
+    let (pile, plug) = site.uplinks[0].wire.station().unwrap().connectors[&connector];
     assert_eq!((pile.as_str(), plug), ("3101150012000001", 2));
-    assert_eq!(site.uplinks[0].station.elec_data_unit, Energy::from_wh(100));
+    assert_eq!(site.uplinks[0].wire.station().unwrap().elec_data_unit, Energy::from_wh(100));
     let own = GOOD.replace("primary = true", "primary = true\nelec_data_unit_wh = 250");
     let config = Desk::new().parse(&own).unwrap();
     let site = config.site_config(BTreeMap::new());
-    assert_eq!(site.uplinks[0].station.elec_data_unit, Energy::from_wh(250));
+    assert_eq!(site.uplinks[0].wire.station().unwrap().elec_data_unit, Energy::from_wh(250));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{id::UplinkName, quantity::Energy, wire::Revision},
     protocol::charger::station::{self, ELEC_DATA_UNIT},
-    site::UplinkConfig,
+    site::{UplinkConfig, Wire},
 };
 
 /// An uplink of the charging-station protocol.
@@ -74,18 +74,20 @@ impl Uplink {
     pub(super) fn site_config(&self) -> UplinkConfig {
         UplinkConfig {
             name: self.name.clone(),
-            station: station::Settings {
+            wire: Wire::Charger(station::Settings {
                 revision: self.revision,
                 part_number: self.part_number.clone(),
                 serial: self.serial.clone(),
                 vendor: self.vendor.clone(),
                 connectors: BTreeMap::new(),
                 elec_data_unit: self.elec_data_unit,
-            },
+            }),
             primary: self.primary,
             commands: self.commands,
             required: self.required,
             answer_timeout_ms: self.answer_timeout_ms,
+            orders_since_s: None,
+            max_orders_per_s: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::*;
 use crate::{
     domain::{
+        connector::PileKind,
         event::PileRequest,
         id::{ConnectionId, ConnectorNo, RequestId},
         reply::{PileReply, ToPile},
@@ -15,7 +16,7 @@ use crate::{
     },
     protocol::charger::station,
     site::{
-        Lookup, PileConfig, UplinkConfig, command::Command, entry::Entry, restore::Image,
+        Lookup, PileConfig, UplinkConfig, Wire, command::Command, entry::Entry, restore::Image,
         step::Released,
     },
 };
@@ -112,14 +113,16 @@ fn config() -> SiteConfig {
     };
     let uplink = UplinkConfig {
         name: UplinkName::new("cloud").unwrap(),
-        station,
+        wire: Wire::Charger(station),
         primary: true,
         commands: true,
         required: true,
         answer_timeout_ms: 1000,
+        orders_since_s: None,
+        max_orders_per_s: None,
     };
     SiteConfig {
-        piles: BTreeMap::from([(pile(), PileConfig { revision, connectors })]),
+        piles: BTreeMap::from([(pile(), PileConfig { revision, kind: PileKind::Dc, connectors })]),
         uplinks: vec![uplink],
         meters: Vec::new(),
         heartbeat_interval_s: 60,
@@ -245,7 +248,7 @@ fn a_pile_that_was_admitted_is_known_to_the_restored_site() {
     let mut rig = Rig::new();
     let admitted = PileCode::new("3101150012000002").unwrap();
     let connectors = vec![ConnectorNo::new(7).unwrap()];
-    let config = PileConfig { revision: Revision::V1_0, connectors };
+    let config = PileConfig { revision: Revision::V1_0, kind: PileKind::Dc, connectors };
     rig.heart.turn(vec![Input::PileAdmitted { pile: admitted, config }]).unwrap();
     let has_it = |rig: &Rig| {
         let piles = rig.heart.site.snapshot(Now::default()).piles;
@@ -256,7 +259,7 @@ fn a_pile_that_was_admitted_is_known_to_the_restored_site() {
     rig.heart.turn(vec![connected(), boots(), whole_order("1")]).unwrap();
     assert_eq!(*lock(&rig.script.loads), 2, "restored");
     assert!(has_it(&rig));
-    let stations = &rig.heart.parts.config.uplinks[0].station.connectors;
+    let stations = &rig.heart.parts.config.uplinks[0].wire.station().unwrap().connectors;
     assert_eq!(stations.values().collect::<Vec<_>>(), [&(admitted, 1)]);
 }
 

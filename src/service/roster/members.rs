@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::account::{Account, Use};
 use crate::{
     domain::{
+        connector::PileKind,
         id::{ConnectorNo, PileCode},
         wire::Revision,
     },
@@ -17,6 +18,9 @@ use crate::{
 /// Piles that were admitted without the config knowing them: as many as the doors take by
 /// default. Whoever has the registration code could otherwise fill the flash.
 pub const ADMITTED_LIMIT: usize = 256;
+
+/// What an admitted pile gives; nothing that it says at its registration tells.
+pub const ADMITTED_KIND: PileKind = PileKind::Dc;
 
 /// Connectors of an admitted pile; real ones have one to four.
 pub const CONNECTORS_LIMIT: usize = 16;
@@ -48,6 +52,8 @@ pub struct Member {
     pub revision: Revision,
     /// What it spoke last, which counts more.
     pub heard: Option<Revision>,
+    /// Direct or alternating current.
+    pub kind: PileKind,
     /// Site-wide numbers of its connectors, in the pile's own order.
     pub connectors: Vec<ConnectorNo>,
     /// Where it is known from.
@@ -59,7 +65,7 @@ pub struct Member {
 impl Member {
     /// What the site has to know of it.
     pub fn site_config(&self) -> PileConfig {
-        PileConfig { revision: self.revision, connectors: self.connectors.clone() }
+        PileConfig { revision: self.revision, kind: self.kind, connectors: self.connectors.clone() }
     }
 }
 
@@ -259,6 +265,7 @@ impl Members {
         let member = Member {
             serial: applicant.serial.clone(),
             revision: applicant.revision,
+            kind: ADMITTED_KIND,
             heard: None,
             connectors: self.new_connectors(applicant, applicant.connectors)?,
             origin: Origin::Admitted { connector_types: applicant.connector_types.clone() },

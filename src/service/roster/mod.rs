@@ -25,7 +25,7 @@ mod tests;
 
 pub use account::{Account, Use, chance, new_password};
 pub use members::{
-    Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal, is_usable_serial,
+    ADMITTED_KIND, Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal, is_usable_serial,
 };
 
 use file::Contents;
@@ -211,6 +211,7 @@ fn configured(site: &str, piles: &[Pile]) -> Members {
     let member = |pile: &Pile| Member {
         serial: pile.serial.clone(),
         revision: pile.revision,
+        kind: pile.kind,
         heard: None,
         connectors: pile.connectors.clone(),
         origin: Origin::Configured { password: pile.password.clone() },
@@ -267,8 +268,8 @@ fn take_in(members: &mut Members, code: PileCode, registered: file::Registered) 
         (Some(_), _) => {}
         (None, Some((revision, connectors, connector_types))) => {
             let origin = Origin::Admitted { connector_types };
-            let heard = None;
-            let pile = Member { serial, revision, heard, connectors, origin, account };
+            let (heard, kind) = (None, ADMITTED_KIND);
+            let pile = Member { serial, revision, kind, heard, connectors, origin, account };
             members.piles.insert(code, pile);
         }
         (None, None) => {

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs};
 use proptest::prelude::*;
 
 use super::{members::ADMITTED_LIMIT, *};
-use crate::{domain::id::ConnectorNo, service::config::PileKind, service::config::Secret};
+use crate::{
+    domain::{connector::PileKind, id::ConnectorNo},
+    service::config::Secret,
+};
 
 const SITE: &str = "3101150012";
 const CODE: &str = "3101150012000001";

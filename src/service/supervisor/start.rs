@@ -35,7 +35,7 @@ use crate::{
         source::Desk,
         watchdog::{Door, Watch},
     },
-    site::{Input, command::Query},
+    site::{Input, UplinkConfig, Wire, command::Query},
     status::{self, Access, router},
     uplink::{self, Accounts, Counters, Link, Login, Outbox},
 };
@@ -423,7 +423,11 @@ fn stations(
     roster: &Roster,
 ) -> BTreeMap<UplinkName, watch::Sender<station::Settings>> {
     let uplinks = config.site_config(roster.site_piles()).uplinks.into_iter();
-    uplinks.map(|uplink| (uplink.name, watch::Sender::new(uplink.station))).collect()
+    let station = |uplink: UplinkConfig| match uplink.wire {
+        Wire::Charger(station) => Some((uplink.name, watch::Sender::new(station))),
+        Wire::Ec(_) | Wire::Jcpp(_) | Wire::Peaq(_) => None,
+    };
+    uplinks.filter_map(station).collect()
 }
 
 fn outboxes(config: &Config) -> BTreeMap<UplinkName, (Outbox, Arc<Counters>)> {

@@ -157,7 +157,7 @@ fn a_stop_goes_up_with_the_ledgers_figures() {
 #[test]
 fn start_and_stop_make_the_same_offline_order_as_the_whole_one() {
     let by_stop = station::freeze_transaction(&order(), &settings());
-    let message = UplinkMessage::Transaction { payload: by_stop.clone() };
+    let message = UplinkMessage::Transaction { pile: pile(), payload: by_stop.clone() };
     assert_same(&told(28, message).1, &vector("up-transaction"));
     let mut whole = order();
     whole.start = None;
@@ -225,7 +225,9 @@ fn an_order_of_the_largest_start_and_stop_can_be_sent() {
     order.ending.as_mut().unwrap().original =
         largest(MessageId::IdStopTransactionReq, stop.encode_to_vec());
     let payload = station::freeze_transaction(&order, &settings());
-    assert!(told(1, UplinkMessage::Transaction { payload }).1.len() > 2 * RECEIVED_LIMIT);
+    assert!(
+        told(1, UplinkMessage::Transaction { pile: pile(), payload }).1.len() > 2 * RECEIVED_LIMIT
+    );
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn answers_go_up() {
     let codes = [
         (UplinkReply::Cards { code: 0x1a }, 0x9a),
         (UplinkReply::ClearCards, 0xc8),
-        (UplinkReply::RemoteStop { accepted: true }, 0x91),
+        (UplinkReply::RemoteStop { accepted: true, reason: String::new(), order: None }, 0x91),
         (UplinkReply::Tariff { accepted: true }, 0xb4),
         (UplinkReply::Trigger { accepted: true }, 0xa4),
         (UplinkReply::Error { code: ErrorCode::NotSupported, text: String::new() }, 0xff),
@@ -373,7 +375,7 @@ fn requests_of_the_backend_are_read() {
     let stop = UplinkRequest::RemoteStop {
         transaction: Some(TransactionId::new("T-77").unwrap()),
         connector: Some(connector()),
-        original: original("cloud-remote-stop"),
+        original: Some(original("cloud-remote-stop")),
     };
     assert_eq!(request("cloud-remote-stop"), stop);
     let tariff = UplinkRequest::Tariff { id: 7, original: original("cloud-tariff") };

@@ -121,7 +121,7 @@ fn a_metered_order_goes_up_with_the_meters_readings() {
         let settings = Settings { revision, ..cloud::settings() };
         let payload = station::freeze_transaction(&order, &settings);
         let file = if revision == Revision::V1_0 { golden::V1_0 } else { golden::V1_10 };
-        let bytes = told(revision, 44, UplinkMessage::Transaction { payload }).1;
+        let bytes = told(revision, 44, UplinkMessage::Transaction { pile: pile(), payload }).1;
         assert_same(&bytes, &vector_of(file, "up-metered-transaction"));
     }
 }

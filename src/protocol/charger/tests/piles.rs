@@ -271,7 +271,8 @@ fn requests_of_the_backend_reach_the_pile_with_the_sites_ids() {
     let start = PileCall::RemoteStart {
         plug: PlugNo(1),
         token: StartToken::new("tok-1").unwrap(),
-        backend: original("cloud-remote-start"),
+        card: None,
+        backend: Some(original("cloud-remote-start")),
     };
     assert_same(&called(13, start), &vector("remote-start-to-pile"));
     let stop = PileCall::RemoteStop {

@@ -171,7 +171,12 @@ fn called(revision: Revision, call: u64, request: PileCall) -> Bytes {
 fn requests_of_either_cloud_reach_a_pile_of_1_0() {
     for kept in [original, original_1_0] {
         let (plug, token) = (PlugNo(1), StartToken::new("tok-1").unwrap());
-        let start = PileCall::RemoteStart { plug, token, backend: kept("cloud-remote-start") };
+        let start = PileCall::RemoteStart {
+            plug,
+            token,
+            card: None,
+            backend: Some(kept("cloud-remote-start")),
+        };
         let start = called(Revision::V1_0, 13, start);
         assert_same(&start, &vector_1_0("remote-start-to-pile"));
         let (order, backend) = (OrderId::new(ORDER).unwrap(), Some(kept("cloud-remote-stop")));
@@ -187,8 +192,9 @@ fn requests_of_a_cloud_of_1_0_reach_a_pile_of_1_10() {
     let tariff = PileCall::Tariff(original_1_0("cloud-tariff"));
     assert_same(&called(Revision::V1_10, 3, tariff), &vector("cloud-tariff"));
     let (plug, token) = (PlugNo(1), StartToken::new("tok-1").unwrap());
-    let backend = original_1_0("cloud-remote-start");
-    let start = called(Revision::V1_10, 13, PileCall::RemoteStart { plug, token, backend });
+    let backend = Some(original_1_0("cloud-remote-start"));
+    let start =
+        called(Revision::V1_10, 13, PileCall::RemoteStart { plug, token, card: None, backend });
     assert_same(&start, &vector("remote-start-to-pile"));
 }
 
@@ -214,7 +220,8 @@ fn a_cloud_of_1_0_gets_the_start_of_either_pile() {
 fn a_cloud_of_1_0_gets_the_order_of_either_pile() {
     for order in [cloud::order(), order_1_0()] {
         let payload = station::freeze_transaction(&order, &settings(Revision::V1_0));
-        let bytes = told(Revision::V1_0, 28, UplinkMessage::Transaction { payload }).unwrap();
+        let bytes =
+            told(Revision::V1_0, 28, UplinkMessage::Transaction { pile: pile(), payload }).unwrap();
         assert_same(&bytes, &vector_1_0("up-transaction"));
         let stop = UplinkMessage::Stop { order: Box::new(order) };
         assert_same(&told(Revision::V1_0, 27, stop).unwrap(), &vector_1_0("up-stop"));
@@ -237,8 +244,8 @@ fn an_order_frozen_before_the_uplinks_revision_was_changed_is_carried_over() {
     let [old, new] = [Revision::V1_0, Revision::V1_10];
     let frozen = |revision| station::freeze_transaction(&order_1_0(), &settings(revision));
     for (before, after) in [(old, new), (new, old)] {
-        let changed = UplinkMessage::Transaction { payload: frozen(before) };
-        let unchanged = UplinkMessage::Transaction { payload: frozen(after) };
+        let changed = UplinkMessage::Transaction { pile: pile(), payload: frozen(before) };
+        let unchanged = UplinkMessage::Transaction { pile: pile(), payload: frozen(after) };
         let (found, wanted) =
             (told(after, 28, changed).unwrap(), told(after, 28, unchanged).unwrap());
         let read = |bytes: &Bytes| readable::decode(after, bytes).unwrap();

@@ -123,7 +123,7 @@ fn served(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
                 connector: this(values::named_connector(&request.connector_id)),
                 transaction: values::transaction(&request.transaction_id),
                 card: values::card(request.id_data.as_ref()),
-                original: original(apdu),
+                original: Some(original(apdu)),
             })
         }
         Id::IdRemoteStopTransactionReq => {
@@ -131,7 +131,7 @@ fn served(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
             UplinkRequest::RemoteStop {
                 transaction: values::transaction(&request.transaction_id),
                 connector: this(values::named_connector(&request.connector_id)),
-                original: original(apdu),
+                original: Some(original(apdu)),
             }
         }
         Id::IdSetTariffReq => tariff(apdu)?,

@@ -50,6 +50,7 @@ fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
             Some(PileNotice::Telemetry {
                 plug: values::plug_or_pile(&values.connector_id),
                 status: None,
+                gauges: Box::default(),
                 original: original(apdu),
             })
         }
@@ -69,6 +70,7 @@ fn progress(apdu: &Opened) -> Result<PileNotice, DecodeError> {
         plug: values::plug(&info.connector_id),
         energy: values::energy(info.consumed_electric),
         cost: values::cost(info.cost.as_ref()),
+        gauges: Box::default(),
         original: original(apdu),
     }))
 }
@@ -79,6 +81,7 @@ fn telemetry(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     Ok(PileNotice::Telemetry {
         plug: values::plug_or_pile(&telemetry.connector_id),
         status: status.and_then(|sample| values::whole(sample.value)),
+        gauges: Box::default(),
         original: original(apdu),
     })
 }

@@ -33,7 +33,7 @@ pub fn message(
         UplinkMessage::Stop { order } => {
             Outgoing::new(Id::IdStopTransactionReq, &order::stop(order, settings.elec_data_unit))
         }
-        UplinkMessage::Transaction { payload } => Outgoing::frozen(payload, settings.revision),
+        UplinkMessage::Transaction { payload, .. } => Outgoing::frozen(payload, settings.revision),
         UplinkMessage::Telemetry { pile, connector, order, original } => {
             telemetry(*pile, *connector, *order, original)?
         }
@@ -50,6 +50,9 @@ pub fn message(
         ),
         UplinkMessage::Metered { place, values } => metered::telemetry(*place, values),
         UplinkMessage::Passed(passed) => passing::to_backend(passed)?,
+        UplinkMessage::Image(_) => return Err(EncodeError::Foreign("an image of a connector")),
+        UplinkMessage::News(_) => return Err(EncodeError::Foreign("news")),
+        UplinkMessage::Snapshot(_) => return Err(EncodeError::Foreign("an image of the site")),
         UplinkMessage::Answer(answer) => reply(answer)?,
     })
 }
@@ -134,7 +137,7 @@ fn reply(reply: &UplinkReply) -> Result<Outgoing, EncodeError> {
         UplinkReply::RemoteStart { accepted, reason, pile } => {
             remote_start(*accepted, reason, pile.as_ref())
         }
-        UplinkReply::RemoteStop { accepted } => Outgoing::new(
+        UplinkReply::RemoteStop { accepted, .. } => Outgoing::new(
             Id::IdRemoteStopTransactionConf,
             &wire::RemoteStopTransactionConf { status: values::yes_no(*accepted) },
         ),
@@ -161,6 +164,8 @@ fn reply(reply: &UplinkReply) -> Result<Outgoing, EncodeError> {
         UplinkReply::ClearCards => {
             Outgoing::new(Id::IdClearCacheConf, &wire::ClearCacheConf::default())
         }
+        UplinkReply::Authorize { .. } => return Err(EncodeError::Foreign("a card let in")),
+        UplinkReply::Availability { .. } => return Err(EncodeError::Foreign("availability")),
         UplinkReply::Passed(passed) => passing::to_backend(passed)?,
         UplinkReply::Error { code, text } => {
             Outgoing::new(Id::IdMessageError, &message_error(*code, text))

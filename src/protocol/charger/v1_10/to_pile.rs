@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::{
     card::Verdict,
-    id::{OrderId, PlugNo, RecordNo, StartToken},
+    id::{CardNo, OrderId, PlugNo, RecordNo, StartToken},
     quantity::Money,
     reply::{PileCall, PileReply},
     wire::Original,
@@ -104,7 +104,9 @@ fn stop(order: Option<OrderId>, plug: Option<PlugNo>, cost: Option<Money>) -> Ou
 /// A request of the site.
 pub fn call(call: &PileCall) -> Result<Outgoing, EncodeError> {
     match call {
-        PileCall::RemoteStart { plug, token, backend } => remote_start(*plug, token, backend),
+        PileCall::RemoteStart { plug, token, card, backend } => {
+            remote_start(*plug, token, card.as_ref(), backend.as_ref())
+        }
         PileCall::RemoteStop { order, plug, backend } => {
             Ok(remote_stop(*order, *plug, backend.as_ref()))
         }
@@ -119,10 +121,17 @@ pub fn call(call: &PileCall) -> Result<Outgoing, EncodeError> {
 fn remote_start(
     plug: PlugNo,
     token: &StartToken,
-    backend: &Original,
+    card: Option<&CardNo>,
+    backend: Option<&Original>,
 ) -> Result<Outgoing, EncodeError> {
-    let mut request: wire::RemoteStartTransactionReq =
-        expect_kept(backend, Id::IdRemoteStartTransactionReq)?;
+    let mut request: wire::RemoteStartTransactionReq = match backend {
+        Some(backend) => expect_kept(backend, Id::IdRemoteStartTransactionReq)?,
+        None => wire::RemoteStartTransactionReq {
+            id_data: card
+                .map(|card| wire::IdToken { id: card.as_str().to_owned(), ..Default::default() }),
+            ..Default::default()
+        },
+    };
     request.connector_id = values::plug_text(plug);
     request.transaction_id = token.as_str().to_owned();
     // The backend's name of the pile; the pile need not know it.

@@ -1,0 +1,108 @@
+//! What an order costs, and for what.
+
+use std::collections::BTreeMap;
+
+use super::quantity::{Energy, Money};
+
+/// Band of a tariff, from dearest to cheapest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    /// Sharp (`tip`, `尖`).
+    Sharp,
+    /// Peak (`峰`).
+    Peak,
+    /// Flat (`平`).
+    Flat,
+    /// Valley (`谷`).
+    Valley,
+    /// Deep valley (`深谷`).
+    Deep,
+}
+
+impl Band {
+    /// All bands, from dearest to cheapest.
+    pub const ALL: [Self; 5] = [Self::Sharp, Self::Peak, Self::Flat, Self::Valley, Self::Deep];
+}
+
+/// Which band a tag of a tariff period means; tags are free text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tags(BTreeMap<String, Band>);
+
+impl Default for Tags {
+    /// The tags that are known to be used.
+    fn default() -> Self {
+        let known = [
+            ("tip", Band::Sharp),
+            ("尖", Band::Sharp),
+            ("sharp", Band::Sharp),
+            ("peak", Band::Peak),
+            ("峰", Band::Peak),
+            ("flat", Band::Flat),
+            ("平", Band::Flat),
+            ("valley", Band::Valley),
+            ("谷", Band::Valley),
+            ("deep", Band::Deep),
+            ("深谷", Band::Deep),
+        ];
+        Self(known.into_iter().map(|(tag, band)| (tag.to_owned(), band)).collect())
+    }
+}
+
+impl Tags {
+    /// Takes a tag in, or gives it another band. Tags differ by more than case and spaces at
+    /// their ends.
+    pub fn set(&mut self, tag: &str, band: Band) {
+        self.0.insert(plain(tag), band);
+    }
+
+    /// The band of a tag; `None`: nobody said what it means.
+    #[must_use]
+    pub fn band(&self, tag: &str) -> Option<Band> {
+        self.0.get(&plain(tag)).copied()
+    }
+}
+
+fn plain(tag: &str) -> String {
+    tag.trim().to_lowercase()
+}
+
+/// The bill of an order, as the pile made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Its rows, in the order they came.
+    pub rows: Vec<BillRow>,
+}
+
+/// One period of a bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BillRow {
+    /// Begin and end as the pile writes them: minutes of the site's local day, or unix seconds.
+    pub from: i32,
+    /// See [`BillRow::from`].
+    pub until: i32,
+    /// What the tariff calls the period.
+    pub tag: String,
+    /// Energy in it.
+    pub energy: Energy,
+    /// For the energy.
+    pub energy_cost: Money,
+    /// For the service.
+    pub service_cost: Money,
+    /// For the space taken up.
+    pub occupancy_cost: Money,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_known_in_both_languages_whatever_their_case() {
+        let mut tags = Tags::default();
+        assert_eq!(tags.band(" Peak "), Some(Band::Peak));
+        assert_eq!(tags.band("深谷"), Some(Band::Deep));
+        assert_eq!(tags.band("night"), None);
+        tags.set("Night", Band::Valley);
+        assert_eq!(tags.band("night"), Some(Band::Valley));
+    }
+}

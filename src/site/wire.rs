@@ -1,0 +1,106 @@
+//! What an uplink speaks, and how the site deals with it for that.
+
+use bytes::Bytes;
+
+use crate::{
+    domain::{
+        id::{ConnectorNo, PileCode},
+        order::Order,
+        wire::{Abilities, Revision},
+    },
+    protocol::{charger::station, dialect::Unfit, ec, jcpp, peaq},
+};
+
+/// What an uplink speaks, with the settings of that wire.
+#[derive(Debug, Clone)]
+pub enum Wire {
+    /// The charging-station protocol: a backend that decides.
+    Charger(station::Settings),
+    /// EC TCP: a server that listens.
+    Ec(ec::Settings),
+    /// JCPP: a queue that listens.
+    Jcpp(jcpp::Settings),
+    /// peaq: a gateway that shows and commands.
+    Peaq(peaq::Settings),
+}
+
+/// What confirms an order on a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The answer of the backend.
+    Answered,
+    /// The transport says that it has arrived; nobody answers.
+    Delivered,
+    /// Nothing: the wire has no message for an order, and the uplink is owed none.
+    None,
+}
+
+impl Wire {
+    /// The name of the wire in config and status.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Charger(_) => "charger",
+            Self::Ec(_) => "ec",
+            Self::Jcpp(_) => "jcpp",
+            Self::Peaq(_) => "peaq",
+        }
+    }
+
+    /// What confirms an order.
+    #[must_use]
+    pub const fn confirmation(&self) -> Confirmation {
+        match self {
+            Self::Charger(_) => Confirmation::Answered,
+            Self::Ec(_) | Self::Jcpp(_) => Confirmation::Delivered,
+            Self::Peaq(_) => Confirmation::None,
+        }
+    }
+
+    /// The settings of the charging-station protocol.
+    #[must_use]
+    pub const fn station(&self) -> Option<&station::Settings> {
+        match self {
+            Self::Charger(station) => Some(station),
+            Self::Ec(_) | Self::Jcpp(_) | Self::Peaq(_) => None,
+        }
+    }
+
+    /// What every sending of an order carries: the inner message of the charging-station protocol,
+    /// the whole frame or message of the others. Pure: the same order gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the order cannot be told on the wire.
+    pub fn freeze(&self, order: &Order) -> Result<Bytes, Unfit> {
+        match self {
+            Self::Charger(station) => Ok(station::freeze_transaction(order, station)),
+            Self::Ec(settings) => ec::freeze(order, settings),
+            Self::Jcpp(settings) => jcpp::freeze(order, settings),
+            Self::Peaq(_) => Err(Unfit::Unwanted { why: "the wire has no message for orders" }),
+        }
+    }
+
+    /// Notes where the connectors of a pile are, in the pile's own order.
+    pub fn place(&mut self, pile: PileCode, connectors: &[ConnectorNo]) {
+        match self {
+            Self::Charger(station) => station.place(pile, connectors),
+            // What they are told names pile and plug.
+            Self::Ec(_) | Self::Jcpp(_) | Self::Peaq(_) => {}
+        }
+    }
+
+    /// What can be said on it.
+    #[must_use]
+    pub const fn abilities(&self) -> Abilities {
+        match self {
+            Self::Charger(station) => station.revision.abilities(),
+            // Nothing is numbered on these wires; numbers of 1.10 are never used up.
+            Self::Ec(_) | Self::Jcpp(_) | Self::Peaq(_) => {
+                Abilities { heartbeats: false, confirms_warnings: false, ..NUMBERED }
+            }
+        }
+    }
+}
+
+const NUMBERED: Abilities = Revision::V1_10.abilities();
