@@ -69,6 +69,8 @@ fn plain(tag: &str) -> String {
 /// The bill of an order, as the pile made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bill {
+    /// The tariff it was made by, if the pile named it.
+    pub tariff: Option<u64>,
     /// Its rows, in the order they came.
     pub rows: Vec<BillRow>,
 }

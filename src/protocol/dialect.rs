@@ -54,6 +54,15 @@ pub struct NotOfWire {
     pub found: String,
 }
 
+/// What a message that came leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Something for the site.
+    Event(Box<UplinkEvent>),
+    /// Refused on the spot, without the site: the answer to publish.
+    Answer(Publication),
+}
+
 /// A wire over MQTT on which the site tells things. One value lasts as long as one connection:
 /// what it remembers ends with that.
 pub trait Dialect: Send {
@@ -68,15 +77,11 @@ pub trait Dialect: Send {
     /// If a field cannot be carried.
     fn encode(&mut self, message: &ToUplink, at: Stamp) -> Result<Vec<Publication>, Unfit>;
 
-    /// What came.
+    /// What came. Nothing that a broker had retained may come here: it would be wanted anew at
+    /// every connection.
     ///
     /// # Errors
     ///
-    /// If it is no message of this wire.
-    fn decode(
-        &mut self,
-        topic: &str,
-        payload: &[u8],
-        now: Now,
-    ) -> Result<Option<UplinkEvent>, NotOfWire>;
+    /// If it is no message of this wire that could be answered.
+    fn decode(&mut self, topic: &str, payload: &[u8], now: Now) -> Result<Heard, NotOfWire>;
 }

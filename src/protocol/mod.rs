@@ -6,3 +6,4 @@ pub mod ec;
 pub mod jcpp;
 pub mod modbus;
 pub mod peaq;
+mod print;
