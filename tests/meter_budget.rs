@@ -98,7 +98,7 @@ impl Day {
         let energy = vec![1_000_000; usize::from(CONNECTORS)];
         let mut day = Self { _dir: dir, ledger, site, begun, commits: 0, energy, record: 0 };
         day.pile(PileEvent::Connected { connection: ConnectionId(1) }, 0);
-        let boot = PileRequest::Boot { firmware: String::new(), original: original() };
+        let boot = PileRequest::Boot { nameplate: Box::default(), original: original() };
         day.ask(boot, 0);
         day
     }

@@ -29,6 +29,19 @@ impl PileKind {
     }
 }
 
+/// What a pile says of itself when it comes up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nameplate {
+    /// Serial number.
+    pub serial: String,
+    /// Model: the part number of the charging-station protocol.
+    pub model: String,
+    /// Who made it.
+    pub vendor: String,
+    /// Firmware version.
+    pub firmware: String,
+}
+
 /// State of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectorState {

@@ -2,6 +2,7 @@
 
 use super::{
     card::Verdict,
+    connector::Nameplate,
     gauge::Gauges,
     id::{
         CallId, CardNo, ConnectionId, ConnectorNo, OrderId, PlugNo, RequestId, Sequence,
@@ -51,8 +52,8 @@ pub enum PileEvent {
 pub enum PileRequest {
     /// Came up, or came back.
     Boot {
-        /// Firmware version, for people.
-        firmware: String,
+        /// What it says of itself, for people.
+        nameplate: Box<Nameplate>,
         /// As it came.
         original: Original,
     },

@@ -5,15 +5,15 @@ use super::quantity::{Energy, Money};
 /// Values of one connector that a pile reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Output voltage in 0.1 V.
+    /// Output voltage in 0.1 V. Piles of alternating current may say that of the phases alone.
     pub output_voltage_dv: Option<i32>,
-    /// Output current in 0.01 A.
+    /// Output current in 0.01 A. Piles of alternating current may say that of the phases alone.
     pub output_current_ca: Option<i32>,
     /// Output power in W.
     pub power_w: Option<i32>,
-    /// Input voltages in 0.1 V: L1, L2, L3.
+    /// Voltages of the phases in 0.1 V: L1, L2, L3.
     pub input_voltage_dv: [Option<i32>; 3],
-    /// Input currents in 0.01 A: L1, L2, L3.
+    /// Currents of the phases in 0.01 A: L1, L2, L3.
     pub input_current_ca: [Option<i32>; 3],
     /// Temperature inside the pile in 0.1 °C.
     pub temperature_dc: Option<i32>,
@@ -31,11 +31,12 @@ pub struct Gauges {
     pub meter: Option<Energy>,
     /// Identification number of the vehicle.
     pub vin: Option<String>,
-    /// The plug sits in the vehicle.
+    /// The gun sits where it should, as measurand 115 has it; the tables do not say whether that
+    /// is its holder.
     pub is_seated: Option<bool>,
-    /// The parking space is taken.
+    /// The parking space is taken (measurand 132: 1).
     pub is_space_taken: Option<bool>,
-    /// Ground lock: the measurand's number.
+    /// Ground lock: the number of measurand 133, which no table explains.
     pub ground_lock: Option<i32>,
     /// What the vehicle's battery says of itself.
     pub battery: Battery,
@@ -50,8 +51,8 @@ pub struct Battery {
     pub kind: Option<u8>,
     /// Rated capacity in Ah.
     pub capacity_ah: Option<i32>,
-    /// Rated total voltage in 0.1 V.
-    pub rated_voltage_dv: Option<i32>,
+    /// Rated total voltage in 0.01 V.
+    pub rated_voltage_cv: Option<i32>,
     /// Who made it.
     pub vendor: Option<String>,
     /// Serial number.
@@ -68,22 +69,69 @@ pub struct Battery {
     pub cell_max_voltage_cv: Option<i32>,
     /// Greatest charging current in 0.01 A.
     pub max_current_ca: Option<i32>,
-    /// Nominal energy in 0.1 kWh.
-    pub nominal_energy_dkwh: Option<i32>,
-    /// Greatest total voltage in 0.1 V.
-    pub max_voltage_dv: Option<i32>,
+    /// Nominal energy.
+    pub nominal_energy: Option<Energy>,
+    /// Greatest total voltage in 0.01 V.
+    pub max_voltage_cv: Option<i32>,
     /// Greatest temperature in 0.1 °C.
     pub max_temperature_dc: Option<i32>,
-    /// Voltage it asks for in 0.1 V.
-    pub demand_voltage_dv: Option<i32>,
+    /// How it wants to be charged.
+    pub mode: Option<ChargeMode>,
+    /// Voltage it asks for in 0.01 V.
+    pub demand_voltage_cv: Option<i32>,
     /// Current it asks for in 0.01 A.
     pub demand_current_ca: Option<i32>,
-    /// Total voltage now in 0.1 V.
-    pub voltage_dv: Option<i32>,
+    /// Total voltage now in 0.01 V, as the vehicle measures it.
+    pub voltage_cv: Option<i32>,
+    /// Charging current now in 0.01 A, as the vehicle measures it.
+    pub current_ca: Option<i32>,
     /// Highest voltage of a cell now in 0.01 V, and the cell's number.
     pub highest_cell: Option<(i32, i32)>,
-    /// Highest temperature now in 0.1 °C.
+    /// Highest temperature now in 0.1 °C; its only one, where a pile says one alone.
     pub highest_temperature_dc: Option<i32>,
     /// Lowest temperature now in 0.1 °C.
     pub lowest_temperature_dc: Option<i32>,
+    /// How it finds the voltage of its cells.
+    pub cell_voltage_level: Option<Level>,
+    /// How it finds its state of charge.
+    pub soc_level: Option<Level>,
+    /// How it finds the charging current.
+    pub current_level: Option<Level>,
+    /// How it finds its temperature.
+    pub temperature_level: Option<Level>,
+    /// How it finds its insulation.
+    pub insulation: Option<Soundness>,
+    /// How it finds its connector.
+    pub contactor: Option<Soundness>,
+}
+
+/// How a battery is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChargeMode {
+    /// At constant voltage.
+    ConstantVoltage,
+    /// At constant current.
+    ConstantCurrent,
+}
+
+/// Where a value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Where it should.
+    Normal,
+    /// Too high.
+    Over,
+    /// Too low.
+    Under,
+}
+
+/// Whether something is in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// It is.
+    Normal,
+    /// It is not.
+    Abnormal,
+    /// It cannot be told.
+    Untold,
 }

@@ -1,7 +1,7 @@
 //! What happened at the site, for uplinks that are told and do not decide.
 
 use super::{
-    connector::ConnectorImage,
+    connector::{ConnectorImage, Nameplate},
     id::{CardNo, ConnectionId, ConnectorNo, OrderId, PileCode, PlugNo},
     time::Stamp,
     wire::Original,
@@ -26,16 +26,7 @@ pub struct News {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// It came up, or came back.
-    Booted {
-        /// Serial number, as the pile said it.
-        serial: String,
-        /// Model, as the pile said it.
-        model: String,
-        /// Vendor, as the pile said it.
-        vendor: String,
-        /// Firmware version.
-        firmware: String,
-    },
+    Booted(Box<Nameplate>),
     /// It is still connected; told periodically.
     Alive,
     /// Its connection ended.

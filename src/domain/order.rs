@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{
+    connector::ConnectorState,
     gauge::Gauges,
     id::{
         CardNo, ConnectorNo, OrderId, OrderKey, OrderSeq, Place, PlugNo, RecordNo, StartToken,
@@ -81,6 +82,9 @@ pub struct ProgressReport {
     pub record: RecordNo,
     /// The connector, as the pile numbers it.
     pub plug: PlugNo,
+    /// State of the connector; `None` if missing or unknown. A state that is the wire's nought
+    /// counts as missing.
+    pub state: Option<ConnectorState>,
     /// Energy of the order so far; `None` if missing or senseless.
     pub energy: Option<Energy>,
     /// Cost so far.

@@ -337,7 +337,7 @@ mod tests {
     /// The first pile begins an order.
     fn begin(site: &mut Site) {
         let original = Original { revision: Revision::V1_10, code: 0, body: Default::default() };
-        let boot = PileRequest::Boot { firmware: String::new(), original: original.clone() };
+        let boot = PileRequest::Boot { nameplate: Box::default(), original: original.clone() };
         let start = PileRequest::Start(StartReport {
             record: RecordNo::new("1").unwrap(),
             plug: PlugNo(1),

@@ -119,7 +119,9 @@ impl Site {
         turn: &mut Turn,
     ) {
         match request {
-            PileRequest::Boot { firmware, .. } => self.boot_pile(pile, id, firmware, turn),
+            PileRequest::Boot { nameplate, .. } => {
+                self.boot_pile(pile, id, nameplate.firmware, turn);
+            }
             PileRequest::Heartbeat => turn.answer(pile, id, PileReply::Heartbeat),
             PileRequest::Tariff => self.tariff_wanted(pile, turn),
             PileRequest::Authorize { card, original } => {

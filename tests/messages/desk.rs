@@ -94,7 +94,7 @@ impl Desk {
             PileEvent::Requested {
                 id: RequestId { connection: SECOND_CONNECTION, sequence: 1 },
                 request: PileRequest::Boot {
-                    firmware: String::new(),
+                    nameplate: Box::default(),
                     original: Original { revision: self.pile, code: 1, body: Bytes::new() },
                 },
             },

@@ -2,6 +2,7 @@
 
 use sitepilot::{
     domain::{
+        connector::Nameplate,
         event::{PileAnswer, PileEvent, PileNotice, PileRequest},
         id::{ConnectionId, RequestId},
         order::{EndKind, EndReport, ProgressReport, StartReport},
@@ -37,6 +38,7 @@ impl World {
             ["progress"] => PileEvent::Told(PileNotice::Progress(ProgressReport {
                 record: record(line),
                 plug: plug(line),
+                state: None,
                 energy: line.number("energy").map(Energy::from_wh),
                 cost: line.number("cost").map(Money::from_fen),
                 gauges: Box::default(),
@@ -58,7 +60,7 @@ impl World {
         let id = RequestId { connection: ConnectionId(self.connection), sequence };
         let request = match words {
             ["boots"] => PileRequest::Boot {
-                firmware: "1".to_owned(),
+                nameplate: Box::new(Nameplate { firmware: "1".to_owned(), ..Default::default() }),
                 original: original(1, &wire::BootNotificationReq::default()),
             },
             ["authorize"] => PileRequest::Authorize {

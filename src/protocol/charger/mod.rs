@@ -21,3 +21,5 @@ pub mod topic;
 mod v1_0;
 mod v1_10;
 pub mod wire;
+
+pub use v1_10::connector_state;

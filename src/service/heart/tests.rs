@@ -185,7 +185,7 @@ fn original() -> Original {
 }
 
 fn boots() -> Input {
-    asks(PileRequest::Boot { firmware: "1".to_owned(), original: original() })
+    asks(PileRequest::Boot { nameplate: Box::default(), original: original() })
 }
 
 fn whole_order(record: &str) -> Input {

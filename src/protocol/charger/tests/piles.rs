@@ -4,6 +4,7 @@ use super::{AT, ORDER, assert_same, original, sealed, vector};
 use crate::{
     domain::{
         card::Verdict,
+        connector::ConnectorState,
         event::{PileAnswer, PileEvent, PileNotice, PileRequest},
         id::{CallId, ConnectionId, OrderId, PlugNo, RecordNo, RequestId, StartToken},
         order::EndKind,
@@ -51,8 +52,9 @@ fn start_of(message: &wire::StartTransactionReq) -> crate::domain::order::StartR
 
 #[test]
 fn a_boot_is_read() {
-    let PileRequest::Boot { firmware, original } = request("pile-boot") else { panic!() };
-    assert_eq!((firmware.as_str(), original.code), ("2.1", 1));
+    let PileRequest::Boot { nameplate, original } = request("pile-boot") else { panic!() };
+    assert_eq!((nameplate.firmware.as_str(), original.code), ("2.1", 1));
+    assert_eq!((nameplate.serial.as_str(), nameplate.model.as_str()), ("ZD240117001", "DC"));
     let id = RequestId { connection: CONNECTION, sequence: 1 };
     assert!(matches!(event("pile-boot"), PileEvent::Requested { id: found, .. } if found == id));
 }
@@ -112,6 +114,7 @@ fn notices_have_no_answer() {
     let PileEvent::Told(PileNotice::Progress(info)) = event("pile-charging") else { panic!() };
     assert_eq!((info.record.as_str(), info.plug), ("17", PlugNo(1)));
     assert_eq!(info.energy, Some(Energy::from_wh(2500)));
+    assert_eq!(info.state, Some(ConnectorState::Charging));
     assert_eq!(info.cost, Some(Money::from_fen(512)));
     let PileEvent::Told(PileNotice::Telemetry { plug, status, .. }) = event("pile-telemetry")
     else {

@@ -1,20 +1,24 @@
 //! What piles say.
 
+use prost::Message as _;
+
 use super::{
     super::{
         apdu::Apdu,
         repair,
         table::{self, Fate},
+        wire::v1_0,
     },
     DecodeError, Opened, body, kind, original, passing, values,
     wire::{self, MessageId as Id},
 };
 use crate::domain::{
+    connector::{ConnectorState, Nameplate},
     event::{PileAnswer, PileEvent, PileNotice, PileRequest},
     id::{CallId, ConnectionId, RequestId},
     order::{EndKind, EndReport, ProgressReport, StartReport},
     time::PileTime,
-    wire::ErrorCode,
+    wire::{ErrorCode, Revision},
 };
 
 /// What the message in an envelope means. Where texts in it are not UTF-8, this is told of the
@@ -68,11 +72,29 @@ fn progress(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     Ok(PileNotice::Progress(ProgressReport {
         record: values::record(&info.record_id, &apdu.original.body),
         plug: values::plug(&info.connector_id),
+        state: progress_state(&info, apdu),
         energy: values::energy(info.consumed_electric),
         cost: values::cost(info.cost.as_ref()),
         gauges: Box::default(),
         original: original(apdu),
     }))
+}
+
+/// The state of the connector in charging information. 1.10 knows fewer than 1.0, so that of 1.0
+/// is read from the message as it came.
+fn progress_state(info: &wire::ChargingInfoReq, apdu: &Opened) -> Option<ConnectorState> {
+    use wire::ChargerStatus as S;
+    if apdu.original.revision == Revision::V1_0 {
+        let said = v1_0::ChargingInfoReq::decode(apdu.original.body.as_ref()).ok()?;
+        return values::connector_state(said.status).filter(|_| said.status != 0);
+    }
+    match S::try_from(info.status) {
+        Ok(S::ChsEvConnected) => Some(ConnectorState::Connected),
+        Ok(S::ChsCharging) => Some(ConnectorState::Charging),
+        Ok(S::ChsSuspendedEv) => Some(ConnectorState::SuspendedByVehicle),
+        Ok(S::ChsSuspendedEvse) => Some(ConnectorState::SuspendedByPile),
+        Ok(S::ChsIdle) | Err(_) => None,
+    }
 }
 
 fn telemetry(apdu: &Opened) -> Result<PileNotice, DecodeError> {
@@ -103,7 +125,7 @@ fn served(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
     Ok(match id {
         Id::IdBootNotificationReq => {
             let boot: wire::BootNotificationReq = body(apdu)?;
-            PileRequest::Boot { firmware: boot.firmware_version, original: original(apdu) }
+            PileRequest::Boot { nameplate: nameplate(boot), original: original(apdu) }
         }
         Id::IdHeartbeatReq => {
             body::<wire::HeartbeatReq>(apdu)?;
@@ -120,6 +142,15 @@ fn served(id: Id, apdu: &Opened) -> Result<PileRequest, DecodeError> {
         Id::IdWarningReq => warning(apdu)?,
         Id::IdStatusNotificationReq => status(apdu)?,
         _ => unsupported(id, apdu)?,
+    })
+}
+
+fn nameplate(boot: wire::BootNotificationReq) -> Box<Nameplate> {
+    Box::new(Nameplate {
+        serial: boot.serial_number,
+        model: boot.part_number,
+        vendor: boot.vendor_id,
+        firmware: boot.firmware_version,
     })
 }
 

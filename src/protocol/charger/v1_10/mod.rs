@@ -14,7 +14,7 @@ mod values;
 
 use prost::Message;
 
-pub use self::values::{STATUS_MEASURAND, made_name};
+pub use self::values::{STATUS_MEASURAND, connector_state, made_name};
 use super::{
     error::{DecodeError, EncodeError, quote},
     message::{Opened, Outgoing, code_of, in_1_10},

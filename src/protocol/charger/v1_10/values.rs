@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::wire::{AuthorizationStatus, Cost, ErrorCode as Number, IdToken};
 use crate::domain::{
     card::Verdict,
+    connector::ConnectorState,
     event::Named,
     id::{CardNo, ConnectorNo, PlugNo, RecordNo, StartToken, TransactionId},
     quantity::{Energy, Money},
@@ -29,6 +30,26 @@ pub fn meter(reading: f64) -> Option<Energy> {
     // The standard library has no checked conversion; the range above makes this one exact.
     let units = (reading + 0.5).floor() as u64;
     Some(Energy::from_wh(units * 10))
+}
+
+/// What a state of a connector means: measurand 144 of both revisions, `connectorState`, and the
+/// `ChargerStatus` of 1.0, which number alike. `None` if it is in no table.
+#[must_use]
+pub fn connector_state(number: i32) -> Option<ConnectorState> {
+    Some(match number {
+        0 => ConnectorState::Unavailable,
+        1 => ConnectorState::Idle,
+        // 10 is the occupied of 1.0: a vehicle is there.
+        2 | 10 => ConnectorState::Connected,
+        3 => ConnectorState::Charging,
+        4 => ConnectorState::SuspendedByPile,
+        5 => ConnectorState::SuspendedByVehicle,
+        6 => ConnectorState::Finished,
+        7 => ConnectorState::Reserved,
+        8 => ConnectorState::Fault,
+        9 => ConnectorState::Waiting,
+        _ => return None,
+    })
 }
 
 /// A measured value that is a code, such as a status; `None` if it is none.
