@@ -1,9 +1,14 @@
 //! EC TCP, version 1.0 of 2016: the controller is the gate that connects to a server.
 
-use bytes::Bytes;
+mod body;
+pub mod frame;
+pub mod message;
+pub mod points;
+mod record;
+#[cfg(test)]
+mod tests;
 
-use super::dialect::Unfit;
-use crate::domain::order::Order;
+pub use record::freeze;
 
 /// What counts as the delivery of a record; nobody answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +34,4 @@ pub struct Settings {
     pub resend_ms: u64,
     /// The total amount of a record includes the service fee.
     pub amount_includes_service: bool,
-}
-
-/// The message of an order, whole.
-///
-/// # Errors
-///
-/// If the order cannot be told.
-pub fn freeze(order: &Order, _: &Settings) -> Result<Bytes, Unfit> {
-    Err(Unfit::Range { field: "record", found: order.id.to_string() })
 }

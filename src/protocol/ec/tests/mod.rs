@@ -1,0 +1,5 @@
+//! The wire against vectors of another encoder, and against nonsense.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod frozen;
