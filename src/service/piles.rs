@@ -271,6 +271,7 @@ mod tests {
         let certificate = certificate.map(|name| CertificateName::new(name.to_owned()).unwrap());
         let certificate = certificate.as_ref();
         let registration = Registration {
+            kind: PileKind::Dc,
             is_open: false,
             code: Secret::new("CODE".to_owned()),
             username: "register".to_owned(),

@@ -54,8 +54,7 @@ impl Settings {
     /// The client id, before and after registration.
     #[must_use]
     pub fn client_id(&self) -> String {
-        let station = self.station.borrow();
-        format!("{}-{}", station.part_number, station.serial)
+        self.station.borrow().client_id()
     }
 
     pub(super) fn now_s(&self) -> Option<i64> {

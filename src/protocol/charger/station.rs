@@ -44,6 +44,12 @@ pub struct Settings {
 pub const ELEC_DATA_UNIT: Energy = Energy::from_wh(100);
 
 impl Settings {
+    /// The MQTT client id, before and after registration.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        format!("{}-{}", self.part_number, self.serial)
+    }
+
     /// Notes where the connectors of a pile are, in the pile's own order.
     pub fn place(&mut self, pile: PileCode, connectors: &[ConnectorNo]) {
         let plugs = connectors.iter().copied().zip(1..);

@@ -10,7 +10,6 @@ use toml::de::DeTable;
 
 mod bus;
 pub(in crate::service) mod fault;
-mod later;
 mod meter;
 mod observer;
 mod pace;
@@ -28,6 +27,8 @@ mod uplink;
 mod meter_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod uplink_tests;
 
 pub use bus::Bus;
 pub use fault::{ConfigError, Fault};
@@ -40,7 +41,7 @@ pub use seat::{Lines, Seat};
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
-pub use uplink::{Endpoint, Uplink};
+pub use uplink::{Access, Charger, Ec, Endpoint, Far, Jcpp, Peaq, Uplink};
 
 use super::{expiry, profiles::Shelf};
 use crate::{
@@ -128,11 +129,13 @@ impl Config {
             })
         });
         let is_led = self.uplinks.iter().any(|uplink| uplink.primary);
+        let is_commanded = self.uplinks.iter().any(|uplink| uplink.commands);
+        let nobody = if is_commanded { "" } else { ", and nobody may command" };
         let unled = (!is_led).then(|| Fault {
             file: path.to_owned(),
             line: None,
             key: "uplink".to_owned(),
-            text: "none is primary: nobody is asked about cards, and nobody may command".to_owned(),
+            text: format!("none is primary: nobody is asked about cards{nobody}"),
             hint: Some("primary = true in one of them".to_owned()),
         });
         expiry.into_iter().chain(unled).chain(self.noticed.iter().cloned()).collect()
@@ -192,7 +195,7 @@ fn read_root(mut root: Section<'_>, shelf: &Shelf, faults: &mut Faults<'_>) -> O
     let piles = pile::read_all(sections, passwords, faults);
     let listed = Listed { is_whole: piles.len() == written, list: &piles };
     let (buses, meters) = read_meters(&mut root, shelf, listed, faults);
-    let uplinks = uplink::read_all(&mut root, faults);
+    let uplinks = uplink::read_all(&mut root, uplink::Around::of(site.as_ref()), faults);
     let http = root.section("http", faults).map(|section| table::http(section, faults));
     let ledger = root.section("ledger", faults).map(|section| table::ledger(section, faults));
     let control = root.section("control", faults).map(|section| table::control(section, faults));

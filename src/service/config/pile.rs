@@ -35,7 +35,7 @@ pub struct Pile {
 }
 
 /// Connectors of one pile; real ones have one to four.
-const MAX_CONNECTORS: usize = 16;
+pub(super) const MAX_CONNECTORS: usize = 16;
 
 /// Whether each pile has to have a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,8 @@ pub(super) fn revision(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Op
     revision
 }
 
-fn kind(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<PileKind> {
+/// `kind`, for piles and for those that register; direct current where it is not said.
+pub(super) fn kind(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<PileKind> {
     let Some(at) = section.text("kind", faults) else {
         return (!section.has("kind")).then_some(PileKind::Dc);
     };

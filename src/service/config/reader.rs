@@ -201,6 +201,21 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// A date, with or without time, as it is written: bare or in quotes. Not looked at further.
+    pub(in crate::service) fn date(
+        &mut self,
+        key: &'static str,
+        faults: &mut Faults<'_>,
+    ) -> Option<At<String>> {
+        let at = self.take(key)?;
+        let text = match at.value {
+            DeValue::String(text) => text.as_ref().to_owned(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => return wrong_type(&at, "a date such as 2026-11-01", faults),
+        };
+        Some(at.map(|_| text))
+    }
+
     /// Whether the key holds a list; it still has to be read.
     pub(in crate::service) fn is_list(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|value| value.get_ref().as_array().is_some())

@@ -19,9 +19,6 @@ use crate::{
 /// default. Whoever has the registration code could otherwise fill the flash.
 pub const ADMITTED_LIMIT: usize = 256;
 
-/// What an admitted pile gives; nothing that it says at its registration tells.
-pub const ADMITTED_KIND: PileKind = PileKind::Dc;
-
 /// Connectors of an admitted pile; real ones have one to four.
 pub const CONNECTORS_LIMIT: usize = 16;
 
@@ -161,6 +158,8 @@ pub enum Entry {
 pub struct Members {
     /// Codes of admitted piles begin with it.
     pub site_code: String,
+    /// What piles give that are admitted.
+    pub admitted_kind: PileKind,
     /// By code.
     pub piles: BTreeMap<PileCode, Member>,
     /// Accounts of piles that are not in the config any more; their codes stay taken.
@@ -265,7 +264,7 @@ impl Members {
         let member = Member {
             serial: applicant.serial.clone(),
             revision: applicant.revision,
-            kind: ADMITTED_KIND,
+            kind: self.admitted_kind,
             heard: None,
             connectors: self.new_connectors(applicant, applicant.connectors)?,
             origin: Origin::Admitted { connector_types: applicant.connector_types.clone() },

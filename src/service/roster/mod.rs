@@ -12,7 +12,7 @@ use std::{
 
 use super::config::{Config, ConfigError, Fault, Pile};
 use crate::{
-    domain::{id::PileCode, wire::Revision},
+    domain::{connector::PileKind, id::PileCode, wire::Revision},
     protocol::charger::registration::Registered,
     site::PileConfig,
 };
@@ -25,7 +25,8 @@ mod tests;
 
 pub use account::{Account, Use, chance, new_password};
 pub use members::{
-    ADMITTED_KIND, Applicant, Change, Entry, Grant, Member, Mode, Origin, Refusal, is_usable_serial,
+    Applicant, CONNECTORS_LIMIT, Change, Entry, Grant, Member, Mode, Origin, Refusal,
+    is_usable_serial,
 };
 
 use file::Contents;
@@ -51,12 +52,15 @@ impl Roster {
             false => Mode::Closed,
         };
         let roster = Self::new(&config.site.data_dir, &config.site.code, &config.piles);
-        roster.remember(mode)
+        // Without the table, piles that were admitted once are still there.
+        let kind = registration.map_or(PileKind::Dc, |registration| registration.kind);
+        roster.remember(mode, kind)
     }
 
-    /// Adds what the file knows.
-    fn remember(self, mode: Mode) -> Result<Self, ConfigError> {
+    /// Adds what the file knows; `kind`: what admitted piles give.
+    fn remember(self, mode: Mode, kind: PileKind) -> Result<Self, ConfigError> {
         let contents = file::read(&self.file).map_err(|fault| ConfigError(vec![fault]))?;
+        self.members().admitted_kind = kind;
         let clashes = merge(&mut self.members(), contents, mode);
         let faults = clashes.into_iter().map(|(code, text)| Fault {
             file: self.file.clone(),
@@ -219,6 +223,7 @@ fn configured(site: &str, piles: &[Pile]) -> Members {
     };
     Members {
         site_code: site.to_owned(),
+        admitted_kind: PileKind::Dc,
         piles: piles.iter().map(|pile| (pile.code, member(pile))).collect(),
         former: BTreeMap::new(),
         highest: 0,
@@ -268,7 +273,7 @@ fn take_in(members: &mut Members, code: PileCode, registered: file::Registered) 
         (Some(_), _) => {}
         (None, Some((revision, connectors, connector_types))) => {
             let origin = Origin::Admitted { connector_types };
-            let (heard, kind) = (None, ADMITTED_KIND);
+            let (heard, kind) = (None, members.admitted_kind);
             let pile = Member { serial, revision, kind, heard, connectors, origin, account };
             members.piles.insert(code, pile);
         }

@@ -30,7 +30,7 @@ fn pile(serial: &str) -> Pile {
 }
 
 fn open(dir: &Path, piles: &[Pile]) -> Roster {
-    Roster::new(dir, SITE, piles).remember(Mode::Open).unwrap()
+    Roster::new(dir, SITE, piles).remember(Mode::Open, PileKind::Dc).unwrap()
 }
 
 fn applicant(serial: &str, connectors: usize) -> Applicant {
@@ -167,7 +167,7 @@ fn numbers_of_a_config_are_kept_from_the_start() {
     roster.make(&Change::Nothing).unwrap();
     let (code, _) = register(&open(dir.path(), &[]), &applicant("NEW", 1)).unwrap();
     assert_eq!(numbers(&open(dir.path(), &[]), code), [3]);
-    let closed = Roster::new(dir.path(), SITE, &[]).remember(Mode::Closed).unwrap();
+    let closed = Roster::new(dir.path(), SITE, &[]).remember(Mode::Closed, PileKind::Dc).unwrap();
     assert!(!closed.is_unsaved());
 }
 
@@ -213,7 +213,8 @@ fn a_damaged_file_is_a_fault_with_a_way_out() {
         ),
     ] {
         fs::write(&path, &text).unwrap();
-        let faults = Roster::new(dir.path(), SITE, &[]).remember(Mode::Open).unwrap_err();
+        let faults =
+            Roster::new(dir.path(), SITE, &[]).remember(Mode::Open, PileKind::Dc).unwrap_err();
         let told = faults.to_string();
         assert!(told.contains(wanted) && told.contains("piles.toml.old"), "{text}: {told}");
     }

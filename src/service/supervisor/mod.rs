@@ -36,6 +36,7 @@ mod listen;
 mod rooms;
 mod signals;
 mod start;
+mod uplinks;
 
 use rooms::{Ended, Rooms};
 use signals::{Signal, Signals};

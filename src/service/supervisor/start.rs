@@ -12,7 +12,13 @@ use tokio::{
 };
 use tracing::{field, info};
 
-use super::{Running, ledger::open as open_ledger, listen, rooms::Rooms};
+use super::{
+    Running,
+    ledger::open as open_ledger,
+    listen,
+    rooms::Rooms,
+    uplinks::{outboxes, stations},
+};
 use crate::{
     broker::{DoorEvent, Doors, DoorsConfig, DoorsTask, TlsDoor, WallClock},
     clock::Clock,
@@ -35,9 +41,9 @@ use crate::{
         source::Desk,
         watchdog::{Door, Watch},
     },
-    site::{Input, UplinkConfig, Wire, command::Query},
+    site::{Input, command::Query},
     status::{self, Access, router},
-    uplink::{self, Accounts, Counters, Link, Login, Outbox},
+    uplink::{Accounts, Counters, Outbox},
 };
 
 /// Inputs that wait for the heart: a few batches. Beyond it the doors stop reading.
@@ -48,13 +54,13 @@ const INBOX: usize = 1024;
 const DOOR_EVENTS: usize = INBOX;
 
 /// What the rooms share.
-struct Shared<'c> {
-    config: &'c Config,
-    clock: Arc<Clock>,
+pub(super) struct Shared<'c> {
+    pub(super) config: &'c Config,
+    pub(super) clock: Arc<Clock>,
     pulse: Arc<Pulse>,
-    inbox: flume::Sender<Input>,
+    pub(super) inbox: flume::Sender<Input>,
     doors: Doors,
-    uplinks: BTreeMap<UplinkName, (Outbox, Arc<Counters>)>,
+    pub(super) uplinks: BTreeMap<UplinkName, (Outbox, Arc<Counters>)>,
     tickets: Arc<Tickets>,
     gate: Arc<GateCounters>,
     unsaid: Arc<AtomicU64>,
@@ -63,7 +69,7 @@ struct Shared<'c> {
     reception: Arc<Reception>,
     buses: Arc<Buses>,
     /// What each uplink has to know of the site.
-    stations: BTreeMap<UplinkName, watch::Sender<station::Settings>>,
+    pub(super) stations: BTreeMap<UplinkName, watch::Sender<station::Settings>>,
 }
 
 /// What exactly one room takes.
@@ -349,56 +355,6 @@ impl<'c> Shared<'c> {
         });
         Ok(())
     }
-
-    /// One task per uplink; they end when the answer becomes true.
-    fn start_uplinks(
-        &self,
-        rooms: &mut Rooms,
-        accounts: &Arc<dyn Accounts>,
-    ) -> anyhow::Result<watch::Sender<bool>> {
-        let (stop_uplinks, stop) = watch::channel(false);
-        for settings in self.uplink_settings(accounts)? {
-            let (outbox, counters) = self.uplinks[&settings.name].clone();
-            let link = Link::new(settings, outbox, counters, self.inbox.clone(), stop.clone());
-            rooms.task("uplink", async move {
-                link.run().await;
-                Ok(())
-            });
-        }
-        Ok(stop_uplinks)
-    }
-
-    fn uplink_settings(
-        &self,
-        accounts: &Arc<dyn Accounts>,
-    ) -> anyhow::Result<Vec<uplink::Settings>> {
-        let settings = self.config.uplinks.iter().map(|uplink| {
-            let tls = uplink.endpoint.ca_file.as_ref().map(|file| {
-                let shown = file.display();
-                uplink::client_config(file, None)
-                    .with_context(|| format!("uplink {}: {shown}", uplink.name))
-            });
-            let clock = self.clock.clone();
-            Ok(uplink::Settings {
-                name: uplink.name.clone(),
-                station: self.stations[&uplink.name].subscribe(),
-                host: uplink.endpoint.host.clone(),
-                port: uplink.endpoint.port,
-                tls: tls.transpose()?,
-                default_login: Login {
-                    username: uplink.username.clone(),
-                    password: uplink.password.expose().to_owned(),
-                },
-                registration_code: uplink.registration_code.expose().to_owned(),
-                login_retry: uplink.login_retry,
-                keep_alive: uplink.keep_alive,
-                max_inflight: uplink.max_inflight,
-                accounts: accounts.clone(),
-                now: Arc::new(move || clock.now()),
-            })
-        });
-        settings.collect()
-    }
 }
 
 /// Life of the heart. Nobody waits for what it tells any more if the program is leaving.
@@ -416,26 +372,6 @@ fn beat(
     };
     let _ = restored.send(Ok(()));
     let _ = ended.send(heart.run());
-}
-
-fn stations(
-    config: &Config,
-    roster: &Roster,
-) -> BTreeMap<UplinkName, watch::Sender<station::Settings>> {
-    let uplinks = config.site_config(roster.site_piles()).uplinks.into_iter();
-    let station = |uplink: UplinkConfig| match uplink.wire {
-        Wire::Charger(station) => Some((uplink.name, watch::Sender::new(station))),
-        Wire::Ec(_) | Wire::Jcpp(_) | Wire::Peaq(_) => None,
-    };
-    uplinks.filter_map(station).collect()
-}
-
-fn outboxes(config: &Config) -> BTreeMap<UplinkName, (Outbox, Arc<Counters>)> {
-    let one = |uplink: &crate::service::config::Uplink| {
-        let counters = Arc::new(Counters::default());
-        (uplink.name.clone(), (Outbox::new(counters.clone()), counters))
-    };
-    config.uplinks.iter().map(one).collect()
 }
 
 fn doors_config(config: &Config, clock: &Arc<Clock>) -> DoorsConfig {
