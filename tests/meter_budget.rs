@@ -97,7 +97,8 @@ impl Day {
         let begun = ledger.stats(BEGIN_MS).unwrap().written_bytes.expect("the kernel counts them");
         let energy = vec![1_000_000; usize::from(CONNECTORS)];
         let mut day = Self { _dir: dir, ledger, site, begun, commits: 0, energy, record: 0 };
-        day.pile(PileEvent::Connected { connection: ConnectionId(1) }, 0);
+        let (connection, address) = (ConnectionId(1), String::new());
+        day.pile(PileEvent::Connected { connection, address }, 0);
         let boot = PileRequest::Boot { nameplate: Box::default(), original: original() };
         day.ask(boot, 0);
         day

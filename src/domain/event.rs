@@ -8,6 +8,7 @@ use super::{
         CallId, CardNo, ConnectionId, ConnectorNo, OrderId, PlugNo, RequestId, Sequence,
         TransactionId,
     },
+    news::Parting,
     order::{EndReport, ProgressReport, StartReport},
     passing::Pass,
     quantity::Money,
@@ -21,11 +22,15 @@ pub enum PileEvent {
     Connected {
         /// Its connection from now on.
         connection: ConnectionId,
+        /// Where it connects from, for people.
+        address: String,
     },
     /// The connection ended.
     Gone {
         /// The connection that ended.
         connection: ConnectionId,
+        /// How.
+        parting: Parting,
         /// Why, for people.
         reason: String,
     },

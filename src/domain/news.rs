@@ -14,8 +14,10 @@ pub struct News {
     pub pile: PileCode,
     /// When the site noticed. Two news of the same content differ in this.
     pub at: Stamp,
-    /// The pile's connection; `None` where it has none.
+    /// The pile's connection, where it is gone the one that ended; `None` where it has none.
     pub session: Option<ConnectionId>,
+    /// Where that comes from, for people; empty where there is none.
+    pub address: String,
     /// The message of the pile it came from, if there was one.
     pub cause: Option<Original>,
     /// What.
@@ -64,8 +66,8 @@ pub enum Happening {
     RemoteStop {
         /// Where; `None`: the order is at no connector.
         plug: Option<PlugNo>,
-        /// The order.
-        order: OrderId,
+        /// The order; `None`: none runs there.
+        order: Option<OrderId>,
         /// The pile will stop.
         accepted: bool,
         /// Why not, for people.
@@ -104,7 +106,7 @@ pub enum Happening {
 pub enum Parting {
     /// The line or the pile ended it.
     Lost,
-    /// The site ended it on an operator's demand.
+    /// The site ended it: an operator wanted that, or its account is not valid any more.
     Dismissed,
     /// The site stops.
     Stopped,

@@ -17,11 +17,12 @@ use tracing::{debug, info, warn};
 
 use super::{enrolment::Reception, roster::Roster};
 use crate::{
-    broker::{DoorEvent, Doors, InboxPlace, Outgoing, To},
+    broker::{DoorEvent, Doors, GoneReason, InboxPlace, Outgoing, To},
     clock::Clock,
     domain::{
         event::PileEvent,
         id::{ConnectionId, PileCode},
+        news::Parting,
         time::Mono,
         wire::Revision,
     },
@@ -142,14 +143,16 @@ impl Gate {
                 if lines.may_tell(pile, self.clock.mono()) {
                     info!(%pile, %address, "pile connected");
                 }
-                Some((pile, PileEvent::Connected { connection }))
+                let address = address.to_string();
+                Some((pile, PileEvent::Connected { connection, address }))
             }
             DoorEvent::Gone { name, connection, reason } => {
                 let pile = pile_code(&name)?;
                 if lines.may_tell(pile, self.clock.mono()) {
                     info!(%pile, %reason, "pile gone");
                 }
-                Some((pile, PileEvent::Gone { connection, reason: reason.to_string() }))
+                let (parting, reason) = (parting(reason), reason.to_string());
+                Some((pile, PileEvent::Gone { connection, parting, reason }))
             }
             DoorEvent::Published { name, connection, topic, payload, .. } => {
                 let pile = pile_code(&name)?;
@@ -202,6 +205,20 @@ impl Gate {
 /// Names at the doors are pile codes, but for those that have no site to talk to.
 fn pile_code(name: &str) -> Option<PileCode> {
     PileCode::new(name).ok()
+}
+
+/// How a connection ended, as the site is told.
+const fn parting(reason: GoneReason) -> Parting {
+    match reason {
+        GoneReason::Kicked => Parting::Dismissed,
+        GoneReason::Shutdown => Parting::Stopped,
+        GoneReason::Disconnected
+        | GoneReason::Lost
+        | GoneReason::KeepAlive
+        | GoneReason::TakenOver
+        | GoneReason::Malformed
+        | GoneReason::Stuck => Parting::Lost,
+    }
 }
 
 #[cfg(test)]

@@ -352,7 +352,8 @@ mod tests {
             id: RequestId { connection, sequence },
             request,
         };
-        for event in [PileEvent::Connected { connection }, asks(1, boot), asks(2, start)] {
+        let address = String::new();
+        for event in [PileEvent::Connected { connection, address }, asks(1, boot), asks(2, start)] {
             let _step =
                 site.step(Input::Pile { pile: pile(1), event, known: Vec::new() }, Now::default());
         }

@@ -61,8 +61,8 @@ impl Site {
             return;
         }
         match event {
-            PileEvent::Connected { connection } => self.pile_came(pile, connection, turn),
-            PileEvent::Gone { connection, reason } => {
+            PileEvent::Connected { connection, .. } => self.pile_came(pile, connection, turn),
+            PileEvent::Gone { connection, reason, .. } => {
                 self.pile_went(pile, connection, reason, turn);
             }
             PileEvent::Requested { id, request } => self.asked(pile, id, request, known, turn),

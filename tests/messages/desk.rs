@@ -66,7 +66,7 @@ impl Desk {
         let (site, step) = Site::restore(Image::default(), config, now());
         assert!(step.commands().is_empty(), "nothing to say before anybody is there");
         let mut desk = Self { site, settings, pile };
-        let event = PileEvent::Connected { connection: CONNECTION };
+        let event = PileEvent::Connected { connection: CONNECTION, address: String::new() };
         desk.step(Input::Pile { pile: small_site::pile(), event, known: Vec::new() });
         desk.converse(Peer::Pile, 0x01);
         let input = Input::Uplink { uplink: cloud(), event: UplinkEvent::Connected };
@@ -90,7 +90,7 @@ impl Desk {
         let pile = PileCode::new(SECOND).unwrap();
         self.step(Input::PileAdmitted { pile, config });
         for event in [
-            PileEvent::Connected { connection: SECOND_CONNECTION },
+            PileEvent::Connected { connection: SECOND_CONNECTION, address: String::new() },
             PileEvent::Requested {
                 id: RequestId { connection: SECOND_CONNECTION, sequence: 1 },
                 request: PileRequest::Boot {

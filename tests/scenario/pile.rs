@@ -5,6 +5,7 @@ use sitepilot::{
         connector::Nameplate,
         event::{PileAnswer, PileEvent, PileNotice, PileRequest},
         id::{ConnectionId, RequestId},
+        news::Parting,
         order::{EndKind, EndReport, ProgressReport, StartReport},
         passing::{Address, Pass},
         quantity::{Energy, Money},
@@ -27,10 +28,14 @@ impl World {
         let event = match words {
             ["connects"] => {
                 self.connection += 1;
-                PileEvent::Connected { connection: ConnectionId(self.connection) }
+                PileEvent::Connected {
+                    connection: ConnectionId(self.connection),
+                    address: "192.0.2.7".to_owned(),
+                }
             }
             ["goes"] => PileEvent::Gone {
                 connection: ConnectionId(self.connection),
+                parting: Parting::Lost,
                 reason: "link lost".to_owned(),
             },
             ["accepts"] => self.pile_answer(true),

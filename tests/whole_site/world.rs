@@ -9,6 +9,7 @@ use sitepilot::{
         connector::PileKind,
         event::{PileEvent, UplinkEvent},
         id::{ConnectionId, ConnectorNo, PileCode, UplinkName},
+        news::Parting,
         reply::ToPile,
         time::{ClockQuality, Mono, Now, Wall},
         wire::Revision,
@@ -264,7 +265,8 @@ impl World {
     pub fn cut_pile(&mut self, at: usize, away_ms: u64) {
         self.places[at].away_until = self.mono + away_ms;
         if let Some(connection) = self.places[at].connection {
-            let event = PileEvent::Gone { connection, reason: "cut".to_owned() };
+            let event =
+                PileEvent::Gone { connection, parting: Parting::Lost, reason: "cut".to_owned() };
             self.tell(at, event);
         }
         self.lose_pile(at);
@@ -301,7 +303,8 @@ impl World {
             if waits && self.mono >= self.places[at].away_until && self.controller.is_some() {
                 let connection = ConnectionId(self.number());
                 self.places[at].connection = Some(connection);
-                self.tell(at, PileEvent::Connected { connection });
+                let address = String::new();
+                self.tell(at, PileEvent::Connected { connection, address });
                 let now = self.now();
                 self.places[at].pile.connected(now);
             }

@@ -171,7 +171,7 @@ impl Rig {
 }
 
 fn connected() -> Input {
-    let event = PileEvent::Connected { connection: ConnectionId(1) };
+    let event = PileEvent::Connected { connection: ConnectionId(1), address: String::new() };
     Input::Pile { pile: pile(), event, known: Vec::new() }
 }
 
