@@ -2,12 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::domain::{
-    event::UplinkEvent,
-    id::Sequence,
-    reply::ToUplink,
-    time::{Now, Stamp},
-};
+use crate::domain::{event::UplinkEvent, id::Sequence, reply::ToUplink, time::Now};
 
 /// Why an order cannot be told on a wire: one of its fields has no place there. It is never cut to
 /// fit.
@@ -75,7 +70,7 @@ pub trait Dialect: Send {
     /// # Errors
     ///
     /// If a field cannot be carried.
-    fn encode(&mut self, message: &ToUplink, at: Stamp) -> Result<Vec<Publication>, Unfit>;
+    fn encode(&mut self, message: &ToUplink, now: Now) -> Result<Vec<Publication>, Unfit>;
 
     /// What came. Nothing that a broker had retained may come here: it would be wanted anew at
     /// every connection.
