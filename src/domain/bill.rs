@@ -75,6 +75,28 @@ pub struct Bill {
     pub rows: Vec<BillRow>,
 }
 
+impl Bill {
+    /// The energies of the rows.
+    #[must_use]
+    pub fn energy(&self) -> Energy {
+        let rows = self.rows.iter().map(|row| row.energy);
+        rows.fold(Energy::default(), Energy::saturating_add)
+    }
+
+    /// What the rows cost for the service.
+    #[must_use]
+    pub fn service_cost(&self) -> Money {
+        self.rows.iter().map(|row| row.service_cost).sum()
+    }
+
+    /// What the rows cost for everything. Piles give a total beside the rows, which is what is
+    /// charged; it may be another, as after a rebate.
+    #[must_use]
+    pub fn cost(&self) -> Money {
+        self.rows.iter().map(BillRow::cost).sum()
+    }
+}
+
 /// One period of a bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillRow {
@@ -94,9 +116,38 @@ pub struct BillRow {
     pub occupancy_cost: Money,
 }
 
+impl BillRow {
+    /// What it costs for everything.
+    #[must_use]
+    pub fn cost(&self) -> Money {
+        [self.energy_cost, self.service_cost, self.occupancy_cost].into_iter().sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bill_adds_up_its_rows() {
+        let row = |energy_wh, fen: [i32; 3]| BillRow {
+            from: 0,
+            until: 420,
+            tag: "valley".to_owned(),
+            energy: Energy::from_wh(energy_wh),
+            energy_cost: Money::from_fen(fen[0]),
+            service_cost: Money::from_fen(fen[1]),
+            occupancy_cost: Money::from_fen(fen[2]),
+        };
+        let bill =
+            Bill { tariff: None, rows: vec![row(1200, [30, 120, 0]), row(800, [56, 80, 5])] };
+        assert_eq!(bill.energy(), Energy::from_wh(2000));
+        assert_eq!(
+            (bill.cost(), bill.service_cost()),
+            (Money::from_fen(291), Money::from_fen(200))
+        );
+        assert_eq!(bill.rows[1].cost(), Money::from_fen(141));
+    }
 
     #[test]
     fn tags_are_known_in_both_languages_whatever_their_case() {

@@ -72,9 +72,21 @@ impl Money {
         self.0
     }
 
+    /// The sum, or the greatest or least money where it does not fit.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+
     /// In fen, rounded half up.
     #[must_use]
     pub const fn fen(self) -> i64 {
         (self.0.saturating_add(5)).div_euclid(10)
+    }
+}
+
+impl std::iter::Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Self::saturating_add)
     }
 }

@@ -7,10 +7,12 @@
 
 pub mod apdu;
 pub mod backend;
+pub mod bill;
 pub mod enrolment;
 pub mod error;
 mod message;
 pub mod readable;
+pub mod reason;
 pub mod registration;
 mod repair;
 pub mod station;

@@ -27,6 +27,20 @@ fn said(order: &Order) -> Said {
     kept(original, Id::IdTransactionReq).map_or(Said::Nothing, Said::Whole)
 }
 
+/// What the pile billed, in the message that ended the order.
+pub fn cost(order: &Order) -> Option<wire::Cost> {
+    match said(order) {
+        Said::Stop(stop) => stop.cost,
+        Said::Whole(whole) => whole.cost,
+        Said::Nothing => None,
+    }
+}
+
+/// The tariff the pile named when the order began; 0 if it named none.
+pub fn tariff_at_start(order: &Order) -> u64 {
+    start(order).tariff_id
+}
+
 fn start(order: &Order) -> wire::StartTransactionReq {
     let kept = order.start.as_ref().and_then(|o| kept(o, Id::IdStartTransactionReq));
     kept.unwrap_or_default()
