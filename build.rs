@@ -1,9 +1,15 @@
-//! Compiles both revisions of the charging-station protocol, without `protoc`, and puts the
-//! profiles of meters into the program.
+//! Compiles the messages of the wires, without `protoc`, and puts the profiles of meters into the
+//! program.
 
 use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 
-const PROTOS: [&str; 2] = ["proto/charger_v1_0.proto", "proto/charger_v1_10.proto"];
+const PROTOS: [&str; 5] = [
+    "proto/charger_v1_0.proto",
+    "proto/charger_v1_10.proto",
+    "proto/jcpp.proto",
+    "proto/peaq_event.proto",
+    "proto/peaq_gateway.proto",
+];
 
 /// One file for each kind of meter.
 const METERS: &str = "deploy/meters";

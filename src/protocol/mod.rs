@@ -1,9 +1,11 @@
 //! Bytes to messages to domain and back; pure. Only `protocol::x` knows wire `x`.
 
 pub mod charger;
+mod decimal;
 pub mod dialect;
 pub mod ec;
 pub mod jcpp;
 pub mod modbus;
 pub mod peaq;
 mod print;
+mod utc;

@@ -1,9 +1,21 @@
-//! JCPP: the uplink queue of a `JChargePointProtocol` application.
+//! JCPP: the uplink queue of a `JChargePointProtocol` application. The site tells; nothing comes
+//! down. `docs/uplinks.md` says what is told when.
 
-use bytes::Bytes;
+mod battery;
+pub mod dialect;
+mod envelope;
+mod info;
+pub mod readable;
+mod record;
+mod texts;
+pub mod wire;
 
-use super::dialect::Unfit;
-use crate::domain::{bill::Tags, order::Order};
+pub use self::record::freeze;
+use crate::domain::bill::Tags;
+
+/// Largest message that is read, in bytes: twice what an order can be, whose cause is a message of
+/// a pile of at most 64 KiB.
+pub const RECEIVED_LIMIT: usize = 131_072;
 
 /// Settings of an uplink.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +28,4 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     /// What the tags of bills mean.
     pub tags: Tags,
-}
-
-/// The message of an order, whole.
-///
-/// # Errors
-///
-/// If the order cannot be told.
-pub fn freeze(order: &Order, _: &Settings) -> Result<Bytes, Unfit> {
-    Err(Unfit::Range { field: "record", found: order.id.to_string() })
 }

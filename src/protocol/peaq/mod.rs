@@ -1,5 +1,7 @@
 //! The charge-point gateway of peaq.
 
+pub mod wire;
+
 /// Settings of an uplink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
