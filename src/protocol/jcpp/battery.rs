@@ -4,7 +4,7 @@ use super::{
     super::dialect::Unfit,
     dialect::Telling,
     info::Info,
-    texts::{gun, hundredths, tenths},
+    texts::{gun, hundredths, kwh, tenths},
     wire::{
         BmsChargingInfoProto, BmsDemandChargerOutputProto, BmsHandshakeProto,
         BmsParamConfigReportProto,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     connector::ConnectorImage,
-    gauge::{Battery, Gauges},
+    gauge::{Battery, ChargeMode, Gauges, Level, Soundness},
 };
 
 /// Handshake and parameters: what it says of itself. What of them it did not say is not told.
@@ -32,11 +32,11 @@ pub(super) fn introduced(telling: &mut Telling<'_>, image: &ConnectorImage) -> R
             trade_no: trade_no(image),
             max_single_cell_voltage: hundredths(battery.cell_max_voltage_cv),
             max_charge_current: hundredths(battery.max_current_ca),
-            rated_energy: tenths(battery.nominal_energy_dkwh),
-            max_total_charge_voltage: tenths(battery.max_voltage_dv),
+            rated_energy: battery.nominal_energy.map_or_else(String::new, kwh),
+            max_total_charge_voltage: hundredths(battery.max_voltage_cv),
             max_temperature: tenths(battery.max_temperature_dc),
             soc: image.gauges.soc_percent.map_or_else(String::new, |soc| soc.to_string()),
-            current_battery_voltage: tenths(battery.voltage_dv),
+            current_battery_voltage: hundredths(battery.voltage_cv),
             // What the pile can give is not reported by piles.
             ..BmsParamConfigReportProto::default()
         });
@@ -70,7 +70,7 @@ const fn is_introduced(battery: &Battery) -> bool {
     battery.protocol.is_some()
         || battery.kind.is_some()
         || battery.capacity_ah.is_some()
-        || battery.rated_voltage_dv.is_some()
+        || battery.rated_voltage_cv.is_some()
         || battery.vendor.is_some()
         || battery.serial.is_some()
         || battery.made.is_some()
@@ -82,8 +82,8 @@ const fn is_introduced(battery: &Battery) -> bool {
 const fn has_limits(battery: &Battery) -> bool {
     battery.cell_max_voltage_cv.is_some()
         || battery.max_current_ca.is_some()
-        || battery.nominal_energy_dkwh.is_some()
-        || battery.max_voltage_dv.is_some()
+        || battery.nominal_energy.is_some()
+        || battery.max_voltage_cv.is_some()
         || battery.max_temperature_dc.is_some()
 }
 
@@ -93,8 +93,8 @@ fn handshake(battery: &Battery, vin: Option<&str>) -> BmsHandshakeProto {
     let serial = battery.serial.as_deref().unwrap_or_default();
     let number = serial.trim().parse();
     let (year, month, day) = battery.made.unwrap_or_default();
-    let volts = battery.rated_voltage_dv.map_or(0, |dv| dv.saturating_add(5).div_euclid(10));
-    let info = Info::default().text("ratedVoltage", &tenths(battery.rated_voltage_dv));
+    let volts = battery.rated_voltage_cv.map_or(0, |cv| cv.saturating_add(50).div_euclid(100));
+    let info = Info::default().text("ratedVoltage", &hundredths(battery.rated_voltage_cv));
     let info = if number.is_err() { info.text("serialNo", serial) } else { info };
     BmsHandshakeProto {
         bms_protocol_version: battery.protocol.clone().unwrap_or_default(),
@@ -115,31 +115,60 @@ fn handshake(battery: &Battery, vin: Option<&str>) -> BmsHandshakeProto {
     }
 }
 
-/// In V, V, °C, °C, % and s.
+/// In V, A, V, °C, °C, % and s; and what it finds too high, too low or out of order.
 fn measured(gauges: &Gauges) -> Option<String> {
     let battery = &gauges.battery;
     let (voltage, cell) = battery.highest_cell.unzip();
     Info::default()
-        .text("voltage", &tenths(battery.voltage_dv))
+        .text("voltage", &hundredths(battery.voltage_cv))
+        .text("current", &hundredths(battery.current_ca))
         .text("highestCellVoltage", &hundredths(voltage))
         .value("highestCell", cell)
         .text("highestTemperature", &tenths(battery.highest_temperature_dc))
         .text("lowestTemperature", &tenths(battery.lowest_temperature_dc))
         .value("soc", gauges.soc_percent)
         .value("remainingS", gauges.remaining_s)
+        .text("cellVoltageLevel", level(battery.cell_voltage_level))
+        .text("socLevel", level(battery.soc_level))
+        .text("currentLevel", level(battery.current_level))
+        .text("temperatureLevel", level(battery.temperature_level))
+        .text("insulation", soundness(battery.insulation))
+        .text("contactor", soundness(battery.contactor))
         .finish()
+}
+
+/// What is as it should be is not told.
+const fn level(level: Option<Level>) -> &'static str {
+    match level {
+        None | Some(Level::Normal) => "",
+        Some(Level::Over) => "over",
+        Some(Level::Under) => "under",
+    }
+}
+
+/// What is as it should be is not told.
+const fn soundness(soundness: Option<Soundness>) -> &'static str {
+    match soundness {
+        None | Some(Soundness::Normal) => "",
+        Some(Soundness::Abnormal) => "abnormal",
+        Some(Soundness::Untold) => "untold",
+    }
 }
 
 /// In V and A: what it asks for, and what the pile gives. `None` where it asks for nothing.
 fn demanded(gauges: &Gauges) -> Option<String> {
     let battery = &gauges.battery;
-    let demand = Info::default()
-        .text("demandVoltage", &tenths(battery.demand_voltage_dv))
-        .text("demandCurrent", &hundredths(battery.demand_current_ca));
-    if battery.demand_voltage_dv.is_none() && battery.demand_current_ca.is_none() {
+    if battery.demand_voltage_cv.is_none() && battery.demand_current_ca.is_none() {
         return None;
     }
-    demand
+    let mode = battery.mode.map(|mode| match mode {
+        ChargeMode::ConstantVoltage => "constant voltage",
+        ChargeMode::ConstantCurrent => "constant current",
+    });
+    Info::default()
+        .text("demandVoltage", &hundredths(battery.demand_voltage_cv))
+        .text("demandCurrent", &hundredths(battery.demand_current_ca))
+        .value("mode", mode)
         .text("outputVoltage", &tenths(gauges.output_voltage_dv))
         .text("outputCurrent", &hundredths(gauges.output_current_ca))
         .finish()

@@ -19,7 +19,7 @@ use super::{
     },
 };
 use crate::domain::{
-    connector::{ConnectorImage, ConnectorState},
+    connector::{ConnectorImage, ConnectorState, Nameplate},
     id::{CardNo, OrderId, PileCode, PlugNo},
     news::{Happening, News, Parting},
     reply::{ToUplink, UplinkMessage},
@@ -100,11 +100,11 @@ impl Telling<'_> {
     fn all(mut self) -> Result<Vec<Bytes>, Unfit> {
         let pile_code = self.pile();
         match &self.news.what {
-            Happening::Booted { serial, model, vendor, firmware } => {
-                self.booted([serial, model, vendor, firmware]);
-            }
+            Happening::Booted(nameplate) => self.booted(nameplate),
             Happening::Alive => {
-                self.tell(HeartBeatRequest { pile_code, ..HeartBeatRequest::default() });
+                let remote_address = self.news.address.clone();
+                let default = HeartBeatRequest::default();
+                self.tell(HeartBeatRequest { pile_code, remote_address, ..default });
             }
             Happening::Gone { parting, reason } => self.gone(*parting, reason),
             Happening::Connector(image) => self.gun_status(image)?,
@@ -137,11 +137,15 @@ impl Telling<'_> {
 
     /// What the pile logged in with is not told. The fields of nodes name members of a JCPP
     /// cluster, to which commands could be sent; the site is none, and they stay empty.
-    fn booted(&mut self, [serial, model, vendor, firmware]: [&str; 4]) {
+    fn booted(&mut self, nameplate: &Nameplate) {
+        let Nameplate { serial, model, vendor, firmware } = nameplate;
         let info = Info::default().text("serial", serial).text("model", model);
-        let additional_info = info.text("vendor", vendor).text("firmware", firmware).finish();
-        let pile_code = self.pile();
-        self.tell(LoginRequest { pile_code, additional_info, ..LoginRequest::default() });
+        self.tell(LoginRequest {
+            pile_code: self.pile(),
+            remote_address: self.news.address.clone(),
+            additional_info: info.text("vendor", vendor).text("firmware", firmware).finish(),
+            ..LoginRequest::default()
+        });
     }
 
     fn gone(&mut self, parting: Parting, reason: &str) {
@@ -229,7 +233,7 @@ impl Telling<'_> {
     fn remote_stop(
         &mut self,
         plug: Option<PlugNo>,
-        order: OrderId,
+        order: Option<OrderId>,
         success: bool,
         reason: &str,
     ) -> Result<(), Unfit> {
@@ -238,7 +242,7 @@ impl Telling<'_> {
             gun_no: texts::gun_if_told(plug)?,
             success,
             fail_reason: reason.to_owned(),
-            additional_info: Info::default().text("tradeNo", order.as_str()).finish(),
+            additional_info: Info::default().value("tradeNo", order).finish(),
         });
         Ok(())
     }

@@ -18,12 +18,12 @@ pub(super) fn yuan(money: Money) -> String {
     fixed(money.tenth_fen(), 3)
 }
 
-/// What is counted in tenths: voltages in V, temperatures in °C, nominal energies in kWh.
+/// What is counted in tenths: output voltages in V, temperatures in °C.
 pub(super) fn tenths(value: Option<i32>) -> String {
     value.map_or_else(String::new, |value| fixed(value, 1))
 }
 
-/// What is counted in hundredths: currents in A, voltages of cells in V.
+/// What is counted in hundredths: currents in A, voltages of batteries in V.
 pub(super) fn hundredths(value: Option<i32>) -> String {
     value.map_or_else(String::new, |value| fixed(value, 2))
 }
