@@ -23,7 +23,7 @@ use crate::domain::{
     id::{CardNo, OrderId, PileCode, PlugNo},
     news::{Happening, News, Parting},
     reply::{ToUplink, UplinkMessage},
-    time::{Now, Stamp},
+    time::Now,
 };
 
 /// The uplink queue over MQTT: every message on the topic of its pile. Remembers nothing.
@@ -53,7 +53,7 @@ impl Dialect for Queue {
         Vec::new()
     }
 
-    fn encode(&mut self, message: &ToUplink, _: Stamp) -> Result<Vec<Publication>, Unfit> {
+    fn encode(&mut self, message: &ToUplink, _: Now) -> Result<Vec<Publication>, Unfit> {
         match &message.message {
             UplinkMessage::Transaction { pile, payload } => Ok(vec![Publication {
                 topic: self.topic(*pile),
