@@ -1,6 +1,6 @@
 //! The simulated peers as programs: the pile at the TLS door of a controller, where it registers,
 //! keeps its account, comes back with it, or shows a certificate; the meter on a pseudo-terminal
-//! and by TCP, well and with faults.
+//! and by TCP, well and with faults; the EC server, which says what it is told.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -85,8 +85,13 @@ impl Program {
 
     /// `sim meter` with a line's worth of options.
     fn meter(options: &str) -> Self {
+        Self::alone("meter", options)
+    }
+
+    /// A peer that needs no site.
+    fn alone(peer: &str, options: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sitepilot"));
-        command.args(["sim", "meter", "--seconds", "120"]).args(options.split(' '));
+        command.args(["sim", peer, "--seconds", "120"]).args(options.split(' '));
         Self::start(command)
     }
 
@@ -306,4 +311,40 @@ fn a_meter_needs_one_place_an_address_and_a_known_profile() {
     let (code, told) = exit(&format!("{known} --serial /dev/none-such"));
     assert_eq!(code, Some(1));
     assert!(told.contains("/dev/none-such"), "{told}");
+}
+
+/// A record of EC TCP: order `ABC`, 2026-01-01 00:00:00 to 01:00:00 UTC, 12.34 kWh, 21.59 yuan.
+const EC_RECORD: &[u8] = b"EC\x00\x32\x03\xed\x00\x00\x03\xe8\x00\x103101150012000001\x02\
+    \x00\x03ABC\x69\x55\xb9\x00\x69\x55\xc7\x10\x00\x00\x30\x34\x00\x00\x08\x6f\x00\x00\x04\xd2";
+
+/// A heartbeat of EC TCP.
+const EC_HEARTBEAT: &[u8] = b"EC\x00\x02\x00\x65";
+
+#[tokio::test]
+async fn an_ec_server_says_what_it_is_told_and_fails_as_told() {
+    let options = "--listen 127.0.0.1:0 --heartbeat-s 1 --store-ms 60000";
+    let mut server = Program::alone("ec-server", options);
+    let port = server.port().await;
+    let mut gate = TcpStream::connect(&port).unwrap();
+    gate.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.until("1: connected").await;
+    gate.write_all(&[EC_HEARTBEAT, b"noise", EC_RECORD, EC_RECORD, b"EC\0\x02\0\x07"].concat())
+        .unwrap();
+    let said = server.until("1: command 7, ignored").await;
+    assert!(has(&said, "1: heartbeat"), "{said:#?}");
+    assert!(has(&said, "1: 5 bytes skipped"), "{said:#?}");
+    let record = "1: record ABC of organisation 1000, pile 3101150012000001, gun 2: 1767225600 to \
+                  1767229200, 12340 Wh, 2159 fen, of these 1234 for the service; copy";
+    assert!(has(&said, &format!("{record} 1")) && has(&said, &format!("{record} 2")), "{said:#?}");
+    let mut heard = [0; 6];
+    gate.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, EC_HEARTBEAT);
+
+    server.obeys("books", "records 0, copies 2, dropped 0, altered []").await;
+    server.obeys("deaf", "deaf").await;
+    gate.write_all(EC_RECORD).unwrap();
+    server.obeys("restart", "restart").await;
+    server.until("1: ended").await;
+    server.obeys("records", "no records").await;
+    server.obeys("books", "records 0, copies 2, dropped 0, altered []").await;
 }

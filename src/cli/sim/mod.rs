@@ -2,6 +2,7 @@
 
 mod account;
 mod backend;
+mod ec_server;
 mod meter;
 mod pile;
 
@@ -105,6 +106,10 @@ pub(super) enum Peer {
     /// URL, update DEVICE URL, repeat, silent, hold, refuse STATUS, wrong, well, restart, books,
     /// measured
     Backend(backend::Arguments),
+    /// A server of EC TCP, to which a controller connects; lines on stdin: deaf (neither reads nor
+    /// speaks, while its system accepts), numb (speaks and does not read), mute (reads and does not
+    /// speak), well, cut (ends all links), restart (loses what is not stored), books, records
+    EcServer(ec_server::Arguments),
 }
 
 /// Runs a simulated peer.
@@ -115,6 +120,7 @@ pub(super) fn run(peer: &Peer, config: &Path) -> Exit {
         Peer::Pile(arguments) => pile::run(arguments),
         Peer::Meter(arguments) => meter::run(arguments, config),
         Peer::Backend(arguments) => backend::run(arguments),
+        Peer::EcServer(arguments) => ec_server::run(arguments),
     });
     match done {
         Ok(()) => Exit::Done,
