@@ -192,13 +192,14 @@ fn a_ledger_from_before_there_were_meters_goes_on() {
     drop(ledger);
     let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE meters; DROP TABLE metering; DROP TABLE samples; PRAGMA user_version = 2;",
+        "DROP TABLE meters; DROP TABLE metering; DROP TABLE samples;
+         DROP TABLE enlisted; DROP TABLE required; DROP TABLE heard; PRAGMA user_version = 2;",
     )
     .unwrap();
     drop(conn);
     let (mut ledger, opening) = open(dir.path());
     let migrated = opening.migrated.unwrap();
-    assert_eq!((migrated.from, migrated.to, migrated.copies.len()), (2, 3, 1));
+    assert_eq!((migrated.from, migrated.to, migrated.copies.len()), (2, 4, 2));
     assert_eq!((all(&ledger), ledger.head().unwrap()), (expected, head));
     play(&mut ledger, 3, |ms| stamp(DAY_MS + ms));
     assert_eq!(ledger.verify().unwrap().bad, None);

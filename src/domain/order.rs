@@ -277,7 +277,7 @@ pub enum DeliveryState {
     Confirmed,
     /// The backend said no; waits for an operator.
     Quarantined,
-    /// The uplink was retired.
+    /// The uplink was retired, or cannot have it; then the last error says why.
     Retired,
 }
 
@@ -305,7 +305,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it was confirmed.
     pub confirmed: Option<Stamp>,
-    /// The last refusal.
+    /// The last refusal, or why it is not sent.
     pub last_error: Option<String>,
 }
 

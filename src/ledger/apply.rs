@@ -54,10 +54,10 @@ impl Writer<'_> {
             | Entry::DeliveryConfirmed { .. }
             | Entry::DeliveryQuarantined { .. }
             | Entry::DeliveryRequeued { .. }
-            | Entry::DeliveryWaived { .. }
-            | Entry::UplinkEnlisted { .. }
+            | Entry::DeliveryWaived { .. } => self.apply_to_deliveries(entry),
+            Entry::UplinkEnlisted { .. }
             | Entry::RequiredChanged { .. }
-            | Entry::UplinkRetired { .. } => self.apply_to_deliveries(entry),
+            | Entry::UplinkRetired { .. } => self.apply_to_uplinks(entry),
             Entry::MeterKept { .. }
             | Entry::MeterReplaced { .. }
             | Entry::MeterBegun { .. }

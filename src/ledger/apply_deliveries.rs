@@ -19,8 +19,16 @@ use crate::{
 
 /// A delivery's place and state.
 struct Found {
+    uplink: i64,
     pos: i64,
     state: DeliveryState,
+}
+
+/// A delivery that goes no further.
+struct Refusal<'a> {
+    uplink: &'a UplinkName,
+    at: Stamp,
+    reason: &'a str,
 }
 
 impl Writer<'_> {
@@ -33,10 +41,12 @@ impl Writer<'_> {
                 self.confirmed(*seq, uplink, *at, *attempts)
             }
             Entry::DeliveryQuarantined { seq, uplink, at, reason } => {
-                self.quarantined(*seq, uplink, *at, columns::bounded(reason))
+                self.quarantined(*seq, &Refusal { uplink, at: *at, reason })
             }
             Entry::DeliveryRequeued { seq, uplink, at } => self.requeued(*seq, uplink, *at),
-            Entry::UplinkRetired { uplink, at } => self.uplink_retired(uplink, *at),
+            Entry::DeliveryWaived { seq, uplink, at, reason } => {
+                self.waived(*seq, &Refusal { uplink, at: *at, reason })
+            }
             _ => Ok(()),
         }
     }
@@ -87,14 +97,14 @@ impl Writer<'_> {
 
     fn find(&self, seq: OrderSeq, uplink: &UplinkName) -> Result<Found, LedgerError> {
         let unknown = || contradicts(seq, &format!("has no delivery for {uplink}"));
-        let no = self.caches.uplinks.get(uplink).ok_or_else(unknown)?;
+        let no = *self.caches.uplinks.get(uplink).ok_or_else(unknown)?;
         let sql = "SELECT pos, state FROM deliveries WHERE seq = ?1 AND uplink = ?2";
         let mut statement = self.conn.prepare_cached(sql)?;
         let found = statement.query_row(params![seq.0.cast_signed(), no], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?))
         });
         let (pos, state) = found.optional()?.ok_or_else(unknown)?;
-        Ok(Found { pos, state: columns::value(&DELIVERIES, state)? })
+        Ok(Found { uplink: no, pos, state: columns::value(&DELIVERIES, state)? })
     }
 
     fn set_state(&self, seq: OrderSeq, pos: i64, state: DeliveryState) -> Result<(), LedgerError> {
@@ -146,7 +156,8 @@ impl Writer<'_> {
         let mut fact = Fact::new(FactKind::Confirmed, at);
         fact.uplink(uplink);
         fact.number(attempts.into());
-        self.journal(seq, fact)?;
+        let n = self.journal(seq, fact)?;
+        self.caches.heard.note(self.conn, found.uplink, n.cast_unsigned())?;
         let at = StampColumns::from(at);
         let sql =
             "UPDATE deliveries SET state = ?3, attempts = ?4, boot = ?5, mono = ?6, wall = ?7,
@@ -164,33 +175,48 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn quarantined(
-        &mut self,
-        seq: OrderSeq,
-        uplink: &UplinkName,
-        at: Stamp,
-        reason: &str,
-    ) -> Result<(), LedgerError> {
-        let found = self.find(seq, uplink)?;
+    fn quarantined(&mut self, seq: OrderSeq, no: &Refusal<'_>) -> Result<(), LedgerError> {
+        let found = self.find(seq, no.uplink)?;
         match found.state {
-            DeliveryState::Quarantined => return Ok(()),
-            DeliveryState::Queued | DeliveryState::Sent => {}
+            DeliveryState::Quarantined => Ok(()),
+            DeliveryState::Queued | DeliveryState::Sent => {
+                self.refused(seq, found.pos, FactKind::Quarantined, no)?;
+                self.set_state(seq, found.pos, DeliveryState::Quarantined)
+            }
             DeliveryState::Confirmed | DeliveryState::Retired => {
-                return Err(contradicts(seq, &format!("is not owed to {uplink}")));
+                Err(contradicts(seq, &format!("is not owed to {}", no.uplink)))
             }
         }
-        let mut fact = Fact::new(FactKind::Quarantined, at);
-        fact.uplink(uplink);
+    }
+
+    fn waived(&mut self, seq: OrderSeq, no: &Refusal<'_>) -> Result<(), LedgerError> {
+        let found = self.find(seq, no.uplink)?;
+        match found.state {
+            // What was confirmed has arrived, whatever is thought of it now.
+            DeliveryState::Confirmed | DeliveryState::Retired => Ok(()),
+            DeliveryState::Queued | DeliveryState::Sent | DeliveryState::Quarantined => {
+                self.refused(seq, found.pos, FactKind::Waived, no)?;
+                self.set_state(seq, found.pos, DeliveryState::Retired)
+            }
+        }
+    }
+
+    /// Notes why a delivery goes no further.
+    fn refused(
+        &mut self,
+        seq: OrderSeq,
+        pos: i64,
+        kind: FactKind,
+        no: &Refusal<'_>,
+    ) -> Result<(), LedgerError> {
+        let reason = columns::bounded(no.reason);
+        let mut fact = Fact::new(kind, no.at);
+        fact.uplink(no.uplink);
         fact.text(reason);
         self.journal(seq, fact)?;
-        let sql = "UPDATE deliveries SET state = ?3, error = ?4 WHERE seq = ?1 AND pos = ?2";
-        let state = place(&DELIVERIES, DeliveryState::Quarantined);
-        self.conn.prepare_cached(sql)?.execute(params![
-            seq.0.cast_signed(),
-            found.pos,
-            state,
-            reason
-        ])?;
+        self.conn
+            .prepare_cached("UPDATE deliveries SET error = ?3 WHERE seq = ?1 AND pos = ?2")?
+            .execute(params![seq.0.cast_signed(), pos, reason])?;
         Ok(())
     }
 
@@ -212,22 +238,5 @@ impl Writer<'_> {
         fact.uplink(uplink);
         self.journal(seq, fact)?;
         self.set_state(seq, found.pos, DeliveryState::Queued)
-    }
-
-    /// Closes what is open for the uplink, and settles the orders that nobody else is owed.
-    fn uplink_retired(&mut self, uplink: &UplinkName, at: Stamp) -> Result<(), LedgerError> {
-        let no = self.caches.uplink(self.conn, uplink)?;
-        let mut fact = Fact::new(FactKind::UplinkRetired, at);
-        fact.uplink(uplink);
-        self.journal(OrderSeq(0), fact)?;
-        let retired = place(&DELIVERIES, DeliveryState::Retired);
-        let sql = "UPDATE deliveries SET state = ?2 WHERE uplink = ?1 AND state IN (0, 1, 3)";
-        self.conn.execute(sql, [no, retired])?;
-        self.conn.execute(
-            "DELETE FROM live WHERE state = 4 AND NOT EXISTS (
-               SELECT 1 FROM deliveries d WHERE d.seq = live.seq AND d.state IN (0, 1, 3))",
-            [],
-        )?;
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::{
     error::LedgerError,
     journal::{self, Head},
     keys::Recent,
+    recent::Heard,
     rows::{self, Calendar},
 };
 use crate::domain::id::{MeterName, PileCode, UplinkName};
@@ -19,6 +20,7 @@ pub(super) struct Caches {
     pub(super) uplinks: BTreeMap<UplinkName, i64>,
     pub(super) meters: BTreeMap<MeterName, i64>,
     pub(super) recent: Recent,
+    pub(super) heard: Heard,
     pub(super) calendar: Calendar,
     pub(super) head: Head,
 }
@@ -30,6 +32,7 @@ impl Caches {
             uplinks: names(conn, "SELECT no, name FROM uplinks", UplinkName::new)?,
             meters: names(conn, "SELECT no, name FROM meters", MeterName::new)?,
             recent: Recent::load(conn)?,
+            heard: Heard::load(conn)?,
             calendar: rows::calendar(conn)?,
             head: journal::head(conn)?,
         })

@@ -65,11 +65,17 @@ pub enum FactKind {
     MeterBegun,
     /// The meter is not used for an order any more.
     MeteringDropped,
+    /// The far side cannot or does not want to have it.
+    Waived,
+    /// An uplink takes orders.
+    UplinkEnlisted,
+    /// Other uplinks decide settlement; what they have is settled.
+    RequiredChanged,
 }
 
 impl FactKind {
     // The place in this table is the byte: places are never changed, only added.
-    const NAMES: [(Self, &'static str); 20] = [
+    const NAMES: [(Self, &'static str); 23] = [
         (Self::Opened, "opened"),
         (Self::Entered, "entered"),
         (Self::Restated, "restated"),
@@ -90,6 +96,9 @@ impl FactKind {
         (Self::MeterReplaced, "meter-replaced"),
         (Self::MeterBegun, "meter-begun"),
         (Self::MeteringDropped, "metering-dropped"),
+        (Self::Waived, "waived"),
+        (Self::UplinkEnlisted, "uplink-enlisted"),
+        (Self::RequiredChanged, "required-changed"),
     ];
 
     /// The name for people.
@@ -230,6 +239,13 @@ impl Fact {
 
     pub(super) fn uplink(&mut self, uplink: &UplinkName) {
         self.text(uplink.as_str());
+    }
+
+    /// How an uplink takes orders.
+    pub(super) fn enlisted(&mut self, uplink: &UplinkName, kind: &str, since_s: Option<i64>) {
+        self.uplink(uplink);
+        self.text(kind);
+        self.option(since_s, Self::signed);
     }
 
     pub(super) fn finish(self) -> Vec<u8> {

@@ -81,9 +81,20 @@ fn detail(kind: FactKind, mut fact: FactReader<'_>) -> Result<String, LedgerErro
             let uplink = fact.text()?;
             format!("{uplink}, attempts: {}", fact.number()?)
         }
-        FactKind::Quarantined => {
+        FactKind::Quarantined | FactKind::Waived => {
             let uplink = fact.text()?;
             format!("{uplink}: {}", fact.text()?)
+        }
+        FactKind::UplinkEnlisted => {
+            let (uplink, kind) = (fact.text()?, fact.text()?);
+            let since_s = fact.option(FactReader::signed)?;
+            let since = since_s.map_or_else(String::new, |s| format!(" since unix second {s}"));
+            format!("{uplink} as {kind}{since}, orders of the past: {}", fact.number()?)
+        }
+        FactKind::RequiredChanged => {
+            let number = fact.number()?;
+            let names: Result<Vec<&str>, _> = (0..number).map(|_| fact.text()).collect();
+            names?.join(", ")
         }
         FactKind::ClockLearned => {
             let boot = fact.number()?;

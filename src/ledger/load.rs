@@ -21,7 +21,7 @@ use crate::{
     site::{
         REMOTES_LIMIT,
         entry::OpenRemote,
-        restore::{Image, Owed},
+        restore::{Enlisted, Image, Owed},
     },
 };
 
@@ -43,8 +43,8 @@ pub(super) fn image(
         unsettled: count(conn, "SELECT count(*) FROM live WHERE state = 4")?.cast_unsigned(),
         owed: owed(conn, &caches.calendar)?,
         unclosed: unclosed(conn)?,
-        enlisted: BTreeMap::new(),
-        required: None,
+        enlisted: enlisted(conn)?,
+        required: required(conn)?,
         cards: cards(conn)?,
         tariff: tariff(conn)?,
         sequences: sequences(conn)?,
@@ -90,6 +90,10 @@ fn owed(conn: &Connection, calendar: &Calendar) -> Result<BTreeMap<UplinkName, O
 fn unclosed(conn: &Connection) -> Result<BTreeSet<UplinkName>, LedgerError> {
     let sql = "SELECT u.name FROM deliveries d LEFT JOIN uplinks u ON u.no = d.uplink
         WHERE d.state IN (0, 1, 3) GROUP BY d.uplink";
+    names(conn, sql)
+}
+
+fn names(conn: &Connection, sql: &str) -> Result<BTreeSet<UplinkName>, LedgerError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut names = BTreeSet::new();
@@ -97,6 +101,31 @@ fn unclosed(conn: &Connection) -> Result<BTreeSet<UplinkName>, LedgerError> {
         names.insert(columns::uplink(row, 0)?);
     }
     Ok(names)
+}
+
+pub(super) fn enlisted(conn: &Connection) -> Result<BTreeMap<UplinkName, Enlisted>, LedgerError> {
+    let sql = "SELECT u.name, e.kind, e.since_s FROM enlisted e
+        LEFT JOIN uplinks u ON u.no = e.uplink";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut enlisted = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let how = Enlisted { kind: row.get(1)?, since_s: row.get(2)? };
+        enlisted.insert(columns::uplink(row, 0)?, how);
+    }
+    Ok(enlisted)
+}
+
+/// Uplinks that decide settlement; `None` if it was never said.
+pub(super) fn required(conn: &Connection) -> Result<Option<BTreeSet<UplinkName>>, LedgerError> {
+    let number = "SELECT value FROM meta WHERE key = 'required'";
+    let number: Option<i64> = conn.query_row(number, [], |row| row.get(0)).optional()?;
+    let Some(number) = number else { return Ok(None) };
+    let sql = "SELECT u.name FROM required r LEFT JOIN uplinks u ON u.no = r.uplink";
+    let names = names(conn, sql)?;
+    let is_whole = i64::try_from(names.len()) == Ok(number);
+    let cut = || LedgerError::corrupt("the list of required uplinks is not whole");
+    is_whole.then_some(Some(names)).ok_or_else(cut)
 }
 
 fn recorded_unix_ms(

@@ -14,7 +14,8 @@
 //! # Where to read
 //!
 //! `schema.sql` the tables · `apply*.rs` entries into rows · `rows.rs` rows into orders ·
-//! `metering.rs` what meters say · `keys.rs` how an order is found · `fact.rs`, `journal.rs` the chain · `dates.rs` runs without a clock ·
+//! `metering.rs` what meters say · `keys.rs` how an order is found · `recent.rs` what was confirmed
+//! last · `fact.rs`, `journal.rs` the chain · `dates.rs` runs without a clock ·
 //! `open.rs`, `schema.rs`, `salvage.rs` start · `ballast.rs` a full disk.
 
 use std::{
@@ -27,6 +28,7 @@ use rusqlite::{Connection, TransactionBehavior};
 mod apply;
 mod apply_deliveries;
 mod apply_site;
+mod apply_uplinks;
 mod ballast;
 mod caches;
 mod columns;
@@ -44,6 +46,7 @@ mod note;
 mod open;
 mod prune;
 mod reader;
+mod recent;
 mod rows;
 mod salvage;
 mod schema;

@@ -12,7 +12,7 @@ use super::{
     copy::Copy,
     error::LedgerError,
     journal_rows::{self, JournalRow},
-    load, lookup, open, rows,
+    load, lookup, open, recent, rows,
     verify::{self, Verdict},
     versions::{self, Version},
 };
@@ -95,8 +95,9 @@ impl Reader {
         let _snapshot = self.conn.unchecked_transaction()?;
         match query {
             Query::Backlog { uplink, after, limit } => self.backlog(uplink, *after, *limit),
-            // Nobody asks for it yet.
-            Query::Recent { .. } => Ok((Vec::new(), 0)),
+            Query::Recent { uplink, within_ms, until, after, limit } => {
+                recent::recent(&self.conn, uplink, (*within_ms, *until), (*after, *limit))
+            }
             Query::History { uplink, query, after, limit, .. } => {
                 self.history(uplink, query, *after, *limit)
             }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::domain::{
     id::{OrderSeq, Place, UplinkName},
-    order::{Delivery, Order, OrderState},
+    order::{Delivery, DeliveryState, Order, OrderState},
 };
 
 const NEW_FILE: &str = "ledger.salvage.db";
@@ -161,12 +161,14 @@ fn take_over(
         "passes",
         "versions",
         "meters",
+        "enlisted",
+        "required",
     ] {
         copy(old, table, new, table)?;
     }
-    copy(old, "(SELECT * FROM meta WHERE key = 'pruned_to')", new, "meta")?;
+    copy(old, "(SELECT * FROM meta WHERE key IN ('pruned_to', 'required'))", new, "meta")?;
     let mut caches = Caches::load(new)?;
-    let uplinks: Vec<UplinkName> = caches.uplinks.keys().cloned().collect();
+    let uplinks = Uplinks::taken_over(new, &caches)?;
     let mut search = Search { old, reads: 0, found: BTreeSet::new(), lost: 0 };
     // Every order took a row of the journal, so a greater position is damage.
     search.range(0, last_seq(old).min(head.n));
@@ -190,7 +192,39 @@ fn take_over(
         }
         write.commit()?;
     }
+    if schema::version(old)? < schema::FIRST_ENLISTING {
+        new.execute_batch(schema::CHARGERS)?;
+    }
     Ok((kept, lost))
+}
+
+/// What is known of uplinks.
+struct Uplinks {
+    /// Those that take orders.
+    takers: Vec<UplinkName>,
+    /// Those that decide settlement; `None`: all.
+    required: Option<BTreeSet<UplinkName>>,
+}
+
+impl Uplinks {
+    /// What could be taken over; what is not whole is forgotten, and the site says it again.
+    fn taken_over(new: &Connection, caches: &Caches) -> Result<Self, LedgerError> {
+        new.execute_batch(
+            "DELETE FROM enlisted WHERE uplink NOT IN (SELECT no FROM uplinks);
+             DELETE FROM required WHERE uplink NOT IN (SELECT no FROM uplinks);
+             DELETE FROM meta WHERE key = 'required' AND value <> (SELECT count(*) FROM required);
+             DELETE FROM required WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'required');",
+        )?;
+        let mut takers: Vec<UplinkName> = load::enlisted(new)?.into_keys().collect();
+        if takers.is_empty() {
+            takers = caches.uplinks.keys().cloned().collect();
+        }
+        Ok(Self { takers, required: load::required(new)? })
+    }
+
+    fn decides(&self, uplink: &UplinkName) -> bool {
+        self.required.as_ref().is_none_or(|required| required.contains(uplink))
+    }
 }
 
 /// Takes an order over; `false` if damage has made it deny another one.
@@ -265,7 +299,7 @@ impl Search<'_> {
 }
 
 /// One order, with what is missing around it replaced by what harms least.
-fn read(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Order> {
+fn read(old: &Connection, seq: OrderSeq, uplinks: &Uplinks) -> Option<Order> {
     let order = whole(old, seq, uplinks).or_else(|| {
         // Its state may be lost: open orders come back as interrupted, ended ones as unsettled.
         let has_ended = old
@@ -278,25 +312,31 @@ fn read(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Order
         old.execute(sql, [seq.0.cast_signed(), place(&STATES, state)]).ok()?;
         whole(old, seq, uplinks)
     })?;
-    Some(reopened(order))
+    Some(reopened(order, uplinks))
 }
 
-fn whole(old: &Connection, seq: OrderSeq, uplinks: &[UplinkName]) -> Option<Order> {
+fn whole(old: &Connection, seq: OrderSeq, uplinks: &Uplinks) -> Option<Order> {
     let mut order = rows::raw_without_deliveries(old, seq).ok()??;
     // What is billed stands in the ending; an order that runs is billed by the pile's values then.
     order.metering = metering::of(old, seq).unwrap_or(None);
     if order.ending.is_some() {
         // Sent twice under the same id is better than never.
         let place = Place(seq.0);
-        let again = |_| uplinks.iter().map(|name| Delivery::queued(name.clone(), place)).collect();
+        let again =
+            |_| uplinks.takers.iter().map(|name| Delivery::queued(name.clone(), place)).collect();
         order.deliveries = rows::deliveries(old, seq).unwrap_or_else(again);
     }
     Some(order)
 }
 
-/// An order that counts as settled only for want of a state is unsettled if anything is open.
-fn reopened(mut order: Order) -> Order {
-    let is_open = order.deliveries.iter().any(|delivery| delivery.state.is_owed());
+/// An order that counts as settled only for want of a state is unsettled if something of it is open
+/// for an uplink that decides.
+fn reopened(mut order: Order, uplinks: &Uplinks) -> Order {
+    let is_owed = |delivery: &Delivery| {
+        let is_open = delivery.state.is_owed() || delivery.state == DeliveryState::Quarantined;
+        is_open && uplinks.decides(&delivery.uplink)
+    };
+    let is_open = order.deliveries.iter().any(is_owed);
     if order.state == OrderState::Settled && is_open {
         order.state = OrderState::Recorded;
     }

@@ -8,8 +8,18 @@ use super::error::LedgerError;
 
 /// Steps from schema 0, an empty file, forward; the number of a schema is the number of steps
 /// that led to it. Steps are never changed, only added.
-pub(super) const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("passes.sql"), include_str!("meters.sql")];
+pub(super) const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("passes.sql"),
+    include_str!("meters.sql"),
+    concat!(include_str!("enlisted.sql"), include_str!("chargers.sql")),
+];
+
+/// What a file of a schema before [`FIRST_ENLISTING`] says of its uplinks.
+pub(super) const CHARGERS: &str = include_str!("chargers.sql");
+
+/// The first schema that knows which uplinks take orders.
+pub(super) const FIRST_ENLISTING: i64 = 4;
 
 /// Oldest schema whose tables are, column by column, those of the last one; later steps up to now
 /// only add tables. Rows of a damaged file can be taken over as they are from here on.

@@ -4,6 +4,7 @@ use crate::domain::{
     event::HistoryQuery,
     id::{MeterName, OrderSeq, PileCode, Place, Sequence, UplinkName},
     reply::{ToPile, ToUplink},
+    time::Stamp,
 };
 
 /// What the outside is to do once the step is committed.
@@ -63,6 +64,9 @@ pub enum Query {
         uplink: UplinkName,
         /// That time, in ms.
         within_ms: u64,
+        /// What it confirmed later counts for nothing: when the link came up, so that what goes
+        /// out on it does not move the time on while pages are read.
+        until: Stamp,
         /// Only later ones.
         after: OrderSeq,
         /// At most that many.

@@ -96,8 +96,8 @@ pub enum Entry {
         /// What it said.
         reason: String,
     },
-    /// The far side cannot or does not want to have it: it is not owed any more, and settles like
-    /// a retired one. Journalled.
+    /// The far side cannot or does not want to have it: it is retired, with the reason as its last
+    /// error. One that is confirmed or retired stays what it is. Journalled.
     DeliveryWaived {
         /// The order.
         seq: OrderSeq,
@@ -232,27 +232,34 @@ pub enum Entry {
         /// When.
         at: Stamp,
     },
-    /// An uplink takes orders from now on, or wants more of the past than before: each ended order
-    /// of its time that has no delivery for it gets one, in the order of recording. Journalled.
+    /// An uplink takes orders from now on, or wants other orders of the past than it was last said
+    /// to: each ended order of its time that has no delivery for it gets one, after all that is
+    /// owed already, in the order of recording. An order that nothing dates counts as one of its
+    /// time. Nothing is taken back, and what is settled stays settled. Journalled if it changes
+    /// anything.
     UplinkEnlisted {
         /// The uplink.
         uplink: UplinkName,
         /// What it speaks, as the config calls it: what is frozen for it is of that wire.
         kind: String,
-        /// Orders that ended at or after this, unix seconds; `None`: nothing of the past.
+        /// Orders that ended at or after this, unix seconds; `None`: nothing of the past. Said with
+        /// `None` when the uplink leaves, so that it gets what it missed if it comes back.
         since_s: Option<i64>,
         /// When.
         at: Stamp,
     },
-    /// Which uplinks decide settlement has changed: recorded orders that all of these have, or
-    /// are not owed to, are settled. Journalled.
+    /// Which uplinks decide settlement has changed: recorded orders of which none of these is owed
+    /// anything, nor has one in quarantine, are settled; this fact stands for all of them. Journalled
+    /// if it changes anything.
     RequiredChanged {
         /// The required uplinks.
         uplinks: BTreeSet<UplinkName>,
         /// When.
         at: Stamp,
     },
-    /// The uplink is owed nothing more. Journalled.
+    /// The uplink is owed nothing more; what the uplinks that decide settlement have is settled.
+    /// Until [`Entry::RequiredChanged`] was said for the first time, all of them decide.
+    /// Journalled.
     UplinkRetired {
         /// The uplink.
         uplink: UplinkName,

@@ -27,11 +27,11 @@ pub struct Image {
     pub orders: u64,
     /// Number of ended orders that are not settled.
     pub unsettled: u64,
-    /// What each uplink is owed.
+    /// What each uplink is owed, in the config or not.
     pub owed: BTreeMap<UplinkName, Owed>,
     /// Uplinks with a delivery that is not closed, quarantined ones too.
     pub unclosed: BTreeSet<UplinkName>,
-    /// Uplinks that take orders.
+    /// Uplinks that take orders, or did; in the config or not, as last said.
     pub enlisted: BTreeMap<UplinkName, Enlisted>,
     /// Uplinks that decide settlement, as last said; `None`: never said.
     pub required: Option<BTreeSet<UplinkName>>,

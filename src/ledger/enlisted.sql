@@ -1,0 +1,6 @@
+-- Uplinks that take orders, as last said: what they speak, and from when on they want the past.
+CREATE TABLE enlisted (uplink INTEGER PRIMARY KEY, kind TEXT NOT NULL, since_s INTEGER);
+-- Uplinks that decide settlement; their number stands in meta, and none does until it was said.
+CREATE TABLE required (uplink INTEGER PRIMARY KEY);
+-- A journal row at or shortly before the last confirmation of an uplink (see recent.rs).
+CREATE TABLE heard (uplink INTEGER PRIMARY KEY, n INTEGER NOT NULL);
