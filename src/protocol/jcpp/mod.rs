@@ -10,7 +10,7 @@ mod record;
 mod texts;
 pub mod wire;
 
-pub use self::record::freeze;
+pub use self::record::{freeze, unknown_tags};
 use crate::domain::bill::Tags;
 
 /// Largest message that is read, in bytes: twice what an order can be, whose cause is a message of

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::{
-    super::{charger::readable, dialect::Unfit, utc},
+    super::{
+        charger::{bill, reason},
+        dialect::Unfit,
+        utc,
+    },
     Settings,
     envelope::{of_order, unix_ms},
     info::Info,
@@ -31,7 +35,13 @@ const DAY_MIN: i32 = 1440;
 ///
 /// If the order has not ended, or its gun or tariff has a number that the wire cannot carry.
 pub fn freeze(order: &Order, settings: &Settings) -> Result<Bytes, Unfit> {
-    frozen(order, None, settings)
+    frozen(order, bill::of(order).as_ref(), settings)
+}
+
+/// The tags in an order's bill that nobody gave a meaning: its record tells their rows as flat.
+#[must_use]
+pub fn unknown_tags(order: &Order, settings: &Settings) -> BTreeSet<String> {
+    unknown_in(bill::of(order).as_ref(), &settings.tags)
 }
 
 /// The same, of an order with this bill.
@@ -66,10 +76,10 @@ fn record(
         total_energy_k_wh: texts::kwh(ending.energy),
         total_amount_yuan: ending.cost.map(texts::yuan),
         trade_ts: unix_ms(ending.recorded),
-        stop_reason: stop_reason(ending.reason),
+        stop_reason: reason::stop_reason(ending.reason).to_owned(),
         pricing_id: tariff.map_or(Ok(0), texts::pricing)?,
         detail: bill.filter(|bill| !bill.rows.is_empty()).map(|bill| detail(bill, tags)),
-        additional_info: remarks(order.flags, &unknown_in(bill, tags)),
+        additional_info: remarks(order.flags, ending.reason, &unknown_in(bill, tags)),
     })
 }
 
@@ -78,17 +88,14 @@ fn ms(unix_s: Option<i64>) -> i64 {
     unix_s.map_or(0, |unix_s| unix_s.saturating_mul(1000))
 }
 
-fn stop_reason(reason: i32) -> String {
-    readable::stop_reason(reason).map_or_else(|| reason.to_string(), str::to_owned)
-}
-
 /// What a reader of the record should know and the wire has no field for.
-fn remarks(flags: Flags, unknown: &BTreeSet<String>) -> Option<String> {
+fn remarks(flags: Flags, reason: i32, unknown: &BTreeSet<String>) -> Option<String> {
     let flag = |name, is_set: bool| is_set.then_some(name);
     let flags = [flag("estimated", flags.estimated), flag("senseless", flags.senseless)];
     let flags: Vec<&str> = flags.into_iter().flatten().collect();
     let unknown: Vec<String> = unknown.iter().map(|tag| format!("{tag:?}")).collect();
     Info::default()
+        .value("stopReason", Some(reason))
         .text("flags", &flags.join(" "))
         .text("unknownTags", &unknown.join(", "))
         .finish()
