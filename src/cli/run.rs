@@ -3,6 +3,7 @@
 use super::{Common, Exit, check};
 use crate::service::{
     config::{Config, ConfigError},
+    heart::HeartError,
     logging, supervisor,
 };
 
@@ -22,7 +23,13 @@ pub(super) fn run(common: &Common) -> Exit {
     match supervisor::run(&config, &common.config, &level) {
         Ok(()) => Exit::Done,
         // It is in the log already.
-        Err(error) if error.is::<ConfigError>() => Exit::Config,
+        Err(error) if is_wrong_config(&error) => Exit::Config,
         Err(_) => Exit::Failed,
     }
+}
+
+/// Whether a restart with the same config would end the same way.
+fn is_wrong_config(error: &anyhow::Error) -> bool {
+    let clashes = matches!(error.downcast_ref(), Some(HeartError::Clashes(_)));
+    clashes || error.is::<ConfigError>()
 }

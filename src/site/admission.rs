@@ -1,6 +1,6 @@
 //! Who may charge: the backend decides if it is there, else what it has said before.
 
-use super::{CARDS_LIMIT, Site, entry::Entry, link::Purpose, turn::Turn};
+use super::{CARDS_LIMIT, Site, entry::Entry, questions::Purpose, turn::Turn};
 use crate::domain::{
     card::Verdict,
     id::{CardNo, OrderSeq, PileCode, PlugNo, RequestId, TransactionId},
@@ -30,7 +30,7 @@ impl Site {
             let reply = PileReply::Authorize { verdict: Verdict::SystemError, backend: None };
             return turn.answer(pile, id, reply);
         }
-        let Some(link) = self.links.values_mut().find(|l| l.config.primary && l.is_online()) else {
+        let Some(link) = self.primary_mut().filter(|link| link.is_online()) else {
             return self.authorize_locally(pile, id, &card, turn);
         };
         let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);

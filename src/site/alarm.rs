@@ -34,6 +34,8 @@ pub enum AlarmKind {
     BootRefused(UplinkName),
     /// A backend answers nothing on a link that is up.
     Silent(UplinkName),
+    /// An uplink was taken out of the config and is still owed orders.
+    Removed(UplinkName),
     /// The calendar jumped.
     ClockStepped,
     /// The calendar is not set.
@@ -80,6 +82,7 @@ impl AlarmKind {
             Self::LoginRefused(_) => "uplink_login_refused",
             Self::BootRefused(_) => "uplink_boot_refused",
             Self::Silent(_) => "uplink_silent",
+            Self::Removed(_) => "uplink_removed",
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",

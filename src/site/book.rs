@@ -8,7 +8,7 @@ use crate::domain::{
     id::{ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId},
     order::{Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
-    time::{BootId, Mono},
+    time::{BootId, ClockQuality, Mono},
 };
 
 /// Ended orders kept for inputs of the same batch, which were looked up before the batch began.
@@ -59,6 +59,22 @@ impl Book {
 
     pub(super) fn get_mut(&mut self, seq: OrderSeq) -> Option<&mut Order> {
         self.orders.get_mut(&seq)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// When an ended order was recorded; `None`: it is not in memory, or no clock knew it.
+    pub(super) fn recorded_unix_ms(&self, seq: OrderSeq) -> Option<i64> {
+        let wall = self.get(seq)?.ending.as_ref()?.recorded.wall;
+        (wall.quality != ClockQuality::Unset).then_some(wall.unix_ms)
+    }
+
+    /// What the ledger has done to many orders at once is taken over.
+    pub(super) fn refresh(&mut self, image: &Image) {
+        (self.total, self.unsettled) = (image.orders, image.unsettled);
+        self.last_place = self.last_place.max(image.last_place);
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Order> {

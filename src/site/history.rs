@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{
     Site,
     command::{Command, Query},
-    link::Purpose,
+    questions::Purpose,
     turn::Turn,
 };
 use crate::domain::{

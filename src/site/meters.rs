@@ -297,7 +297,7 @@ impl Site {
 
     fn tell_values(&mut self, measures: Measures, values: Values, turn: &mut Turn) {
         let Some(place) = self.metered_place(measures) else { return };
-        for link in self.links.values_mut().filter(|link| link.is_online()) {
+        for link in self.stations_mut() {
             link.tell(turn, UplinkMessage::Metered { place, values }, Urgency::Telemetry);
         }
     }

@@ -7,14 +7,15 @@
 //!   conflicting and late reports; `book` the orders in memory
 //! * `admission` cards and starts; `remote` remote start and stop; `passing` what is
 //!   only passed on
-//! * `link` one uplink; `uplinks` what happens on it; `outbox` and `settlement` how orders reach
-//!   it; `history` what it asks for again
+//! * `link` one uplink; `questions` what it was asked; `uplinks` what happens on it; `outbox`,
+//!   `pace` and `settlement` how orders reach it; `resend` what it gets again when it comes back,
+//!   `history` what it asks for again; `joining` uplinks that are new or were removed
 //! * `meters` what is known and told of meters; `plausible` which readings are believed;
 //!   `metering` what they mean for orders; `hold` reports that wait for one
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::{
     card::Verdict,
@@ -39,15 +40,19 @@ mod health;
 mod history;
 mod hold;
 mod identity;
+mod joining;
 mod link;
 mod metering;
 mod meters;
 mod outbox;
+mod pace;
 mod passing;
 mod piles;
 mod plausible;
+mod questions;
 mod remote;
 mod reports;
+mod resend;
 pub mod restore;
 mod settlement;
 pub mod snapshot;
@@ -59,15 +64,15 @@ mod wire;
 pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
 pub use metering::{CURVE_LIMIT, CURVE_MS};
 pub use meters::KEEP_MS;
-pub use outbox::WINDOW_LIMIT;
+pub use outbox::{DELIVERED_WINDOW, UNDER_WAY_LIMIT, WINDOW_LIMIT};
 pub use remote::REMOTES_LIMIT;
 pub use wire::{Confirmation, Wire};
 
 use alarm::Alarms;
 use book::Book;
 use command::{Command, Query};
-use entry::Entry;
 use hold::Held;
+use joining::Former;
 use link::Link;
 use metering::Left;
 use meters::Meters;
@@ -229,7 +234,7 @@ pub struct Site {
     suspects: BTreeMap<OrderSeq, Mono>,
     links: BTreeMap<UplinkName, Link>,
     /// Uplinks with orders that are not closed, and not in the config any more.
-    former: BTreeSet<UplinkName>,
+    former: BTreeMap<UplinkName, Former>,
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
@@ -253,14 +258,14 @@ impl Site {
     /// The site as the ledger has it. The first step dates what can be dated.
     pub fn restore(image: Image, config: SiteConfig, now: Now) -> (Self, Step) {
         let stamp = Stamp { boot: image.boot, mono: now.mono, wall: now.wall };
+        let news = joining::news(&config, &image, stamp);
         let links = config.uplinks.iter().map(|uplink| {
             let name = uplink.name.clone();
             let mark = image.sequences.get(&name).copied().unwrap_or(Sequence(0));
-            let outbox = Outbox::restore(image.owed.get(&name).copied().unwrap_or_default());
+            let owed = image.owed.get(&name).copied().unwrap_or_default();
+            let outbox = Outbox::restore(owed, uplink.wire.confirmation());
             (name, Link::new(uplink.clone(), mark, outbox, stamp))
         });
-        let is_configured =
-            |name: &UplinkName| config.uplinks.iter().any(|uplink| uplink.name == *name);
         let mut site = Self {
             boot: image.boot,
             piles: config.piles.keys().map(|code| (*code, Pile::default())).collect(),
@@ -270,7 +275,7 @@ impl Site {
             // No pile has been heard of in this run.
             suspects: image.open.iter().map(|order| (order.seq, now.mono)).collect(),
             links: links.collect(),
-            former: image.unclosed.into_iter().filter(|name| !is_configured(name)).collect(),
+            former: Former::all(&image, &config, stamp),
             remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
             deposits: Deposits::default(),
             meters: Meters::new(&config.meters, &image.meters, now.mono),
@@ -287,10 +292,13 @@ impl Site {
             config,
         };
         let mut turn = Turn::new(now, site.boot);
+        site.watch_former(&turn);
         site.drop_foreign_metering(&mut turn);
         site.drop_left_before_restart(&mut turn);
         let mut step = turn.finish();
         step.append(site.step(Input::Tick, now));
+        // Behind what dates orders: who wants those since a date gets them by it.
+        news.into_iter().for_each(|entry| step.remember(entry));
         (site, step)
     }
 
@@ -317,6 +325,16 @@ impl Site {
         }
         self.maintain(&mut turn);
         turn.finish()
+    }
+
+    /// Backends of the charging-station protocol that are on line: they are told its messages.
+    fn stations_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.values_mut().filter(|link| link.decides() && link.is_online())
+    }
+
+    /// The backend that decides, on line or not.
+    fn primary_mut(&mut self) -> Option<&mut Link> {
+        self.links.values_mut().find(|link| link.config.primary && link.decides())
     }
 
     /// Whether an order runs that no clock has dated.
@@ -361,8 +379,9 @@ impl Site {
             Query::Backlog { uplink, limit, .. } => {
                 self.backlog_loaded(&uplink, limit, orders, turn);
             }
-            // Nobody asks for it yet.
-            Query::Recent { .. } => {}
+            Query::Recent { uplink, after, .. } => {
+                self.recent_loaded(&uplink, after, &orders);
+            }
             Query::History { uplink, sequence, .. } => {
                 self.history_loaded(&uplink, sequence, orders, total, turn);
             }
@@ -386,16 +405,7 @@ impl Site {
                 }
                 Ok(self.import(*order, turn))
             }
-            OperatorRequest::RetireUplink { uplink } => {
-                if self.links.contains_key(&uplink) {
-                    return Err("still in the config; take it out first".to_owned());
-                }
-                if !self.former.remove(&uplink) {
-                    return Err("no order waits for an uplink of this name".to_owned());
-                }
-                turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
-                Ok("retired: it is owed nothing more".to_owned())
-            }
+            OperatorRequest::RetireUplink { uplink } => self.retire(uplink, turn),
             OperatorRequest::MeterReplaced { meter } => self.meter_replaced(&meter, turn),
         }
     }

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    domain::{
-        id::{OrderSeq, Place},
-        time::Mono,
-    },
-    site::restore::Owed,
+use super::{Confirmation, resend::RESENT_WINDOW, restore::Owed};
+use crate::domain::{
+    id::{OrderSeq, Place},
+    time::Mono,
 };
 
 /// Widest window. An order takes one round trip where the backend's broker hands it over at
@@ -15,6 +13,19 @@ use crate::{
 /// thirty or sixty of them, in half a megabyte of memory. The answers may queue up at that
 /// broker, which commonly keeps a thousand for a client and drops more.
 pub const WINDOW_LIMIT: usize = 512;
+
+/// The window where the transport confirms: fixed, for it does the repeating. A confirmation may
+/// take two minutes, two heartbeats of the far side; this many then move 30,000 orders, a month of
+/// a large site, in an hour, in a megabyte of memory.
+pub const DELIVERED_WINDOW: usize = 1024;
+
+/// Orders beside that window that have just been recorded: they wait for no backlog. Above it they
+/// go with the backlog.
+const LIVE_ROOM: usize = 256;
+
+/// Orders under way on one link, at most: whoever carries them has room for as many, since where
+/// the transport confirms none of them is said twice.
+pub const UNDER_WAY_LIMIT: usize = DELIVERED_WINDOW + LIVE_ROOM + RESENT_WINDOW;
 
 /// The window after a start or a loss: a backend that has just come up is not overrun.
 const NARROWEST: usize = 16;
@@ -46,12 +57,13 @@ pub(super) type Waiting = (Place, OrderSeq);
 struct InFlight {
     place: Place,
     attempts: u32,
-    /// When silence has lasted long enough.
-    deadline: Mono,
+    /// When silence has lasted long enough; `None`: it is sent once on a link.
+    deadline: Option<Mono>,
 }
 
 #[derive(Debug)]
 pub(super) struct Outbox {
+    confirmation: Confirmation,
     window: BTreeMap<OrderSeq, InFlight>,
     /// In memory and not sent on this link.
     ready: BTreeSet<Waiting>,
@@ -71,15 +83,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn restore(owed: Owed) -> Self {
+    pub(super) fn restore(owed: Owed, confirmation: Confirmation) -> Self {
         Self {
+            confirmation,
             window: BTreeMap::new(),
             ready: BTreeSet::new(),
             answered: BTreeSet::new(),
             cursor: Place(0),
             is_loading: false,
             load_after: Mono(0),
-            width: NARROWEST,
+            width: narrowest(confirmation),
             refusals: 0,
             paused_until: None,
             owed,
@@ -108,8 +121,13 @@ impl Outbox {
         self.owed.orders.saturating_sub(in_memory)
     }
 
-    /// An order is sent as a live stop, ahead of the window.
-    pub(super) fn sent_live(&mut self, order: Waiting, deadline: Mono) {
+    /// Whether an order that was just recorded may go ahead of the window.
+    pub(super) fn has_live_room(&self) -> bool {
+        self.window.len() < self.width + LIVE_ROOM
+    }
+
+    /// An order is sent when it is recorded, ahead of the window.
+    pub(super) fn sent_live(&mut self, order: Waiting, deadline: Option<Mono>) {
         self.ready.remove(&order);
         let (place, seq) = order;
         self.window.insert(seq, InFlight { place, attempts: 1, deadline });
@@ -166,7 +184,8 @@ impl Outbox {
         if self.is_paused(now) {
             return Vec::new();
         }
-        let silent = self.window.iter().filter(|(_, flight)| flight.deadline <= now);
+        let is_silent = |flight: &InFlight| flight.deadline.is_some_and(|at| at <= now);
+        let silent = self.window.iter().filter(|(_, flight)| is_silent(flight));
         let room = self.width.saturating_sub(self.window.len());
         silent
             .map(|(seq, _)| *seq)
@@ -182,9 +201,13 @@ impl Outbox {
         let attempts = self.window.get(&seq).map_or(0, |flight| flight.attempts);
         if attempts > 0 {
             // Somebody is silent: the link or the backend has less room than thought.
-            self.width = (self.width / 2).max(NARROWEST);
+            self.width = (self.width / 2).max(narrowest(self.confirmation));
         }
-        let deadline = now.plus_ms(patience_ms(attempts));
+        let deadline = match self.confirmation {
+            Confirmation::Answered => Some(now.plus_ms(patience_ms(attempts))),
+            // The transport repeats, or the link ends.
+            Confirmation::Delivered | Confirmation::None => None,
+        };
         let flight = InFlight { place, attempts: attempts + 1, deadline };
         self.window.insert(seq, flight);
         attempts + 1
@@ -201,21 +224,20 @@ impl Outbox {
     /// The backend asked to be given time with this one.
     pub(super) fn postponed(&mut self, seq: OrderSeq, now: Mono) {
         if let Some(flight) = self.window.get_mut(&seq) {
-            flight.deadline = now.plus_ms(patience_ms(flight.attempts));
+            flight.deadline = Some(now.plus_ms(patience_ms(flight.attempts)));
         }
     }
 
     pub(super) fn confirmed(&mut self, seq: OrderSeq) -> u32 {
         self.refusals = 0;
         self.paused_until = None;
-        self.width = (self.width + 1).min(WINDOW_LIMIT);
-        self.confirmed += 1;
+        self.width = (self.width + 1).min(widest(self.confirmation));
+        self.confirmed += u64::from(self.draining_since.is_some());
         self.done(seq)
     }
 
-    /// Takes a refusal; `true` if draining stops now.
-    pub(super) fn refused(&mut self, seq: OrderSeq, now: Mono) -> bool {
-        self.done(seq);
+    /// Counts a refusal; `true` if draining stops now.
+    pub(super) fn refused(&mut self, now: Mono) -> bool {
         self.refusals += 1;
         let stop = self.refusals >= REFUSALS_LIMIT;
         if stop {
@@ -225,7 +247,8 @@ impl Outbox {
         stop
     }
 
-    fn done(&mut self, seq: OrderSeq) -> u32 {
+    /// An order is not owed any more; gives its attempts.
+    pub(super) fn done(&mut self, seq: OrderSeq) -> u32 {
         self.ready.retain(|(_, ready)| *ready != seq);
         if self.is_loading {
             self.answered.insert(seq);
@@ -240,6 +263,13 @@ impl Outbox {
         attempts
     }
 
+    /// The ledger has counted anew.
+    pub(super) fn refresh(&mut self, owed: Owed) {
+        self.owed = owed;
+        // What it has put among the others is found from the beginning.
+        self.cursor = Place(0);
+    }
+
     /// An operator wants it sent again, whatever was said of it.
     pub(super) fn requeued(&mut self, order: Waiting, recorded_unix_ms: i64) {
         self.answered.remove(&order.1);
@@ -251,7 +281,7 @@ impl Outbox {
     pub(super) fn link_lost(&mut self) {
         let held = std::mem::take(&mut self.window);
         self.ready.extend(held.into_iter().map(|(seq, flight)| (flight.place, seq)));
-        self.width = NARROWEST;
+        self.width = narrowest(self.confirmation);
         self.draining_since = None;
         self.confirmed = 0;
     }
@@ -260,13 +290,41 @@ impl Outbox {
         self.window.len()
     }
 
+    /// Orders that are held in memory for this uplink.
+    pub(super) fn in_memory(&self) -> usize {
+        self.window.len() + self.ready.len()
+    }
+
+    /// The oldest that is owed, if it is in memory.
+    pub(super) fn oldest(&self) -> Option<OrderSeq> {
+        let under_way = self.window.iter().map(|(seq, flight)| (flight.place, *seq));
+        let (place, seq) = under_way.chain(self.ready.first().copied()).min()?;
+        // Whatever lies before the cursor has been read.
+        (self.on_disk() == 0 || place <= self.cursor).then_some(seq)
+    }
+
     pub(super) fn deadline(&self) -> Option<Mono> {
         if let Some(until) = self.paused_until {
             return Some(until);
         }
-        let silent = self.window.values().map(|flight| flight.deadline).min();
+        let silent = self.window.values().filter_map(|flight| flight.deadline).min();
         let load = self.is_hungry().then_some(self.load_after);
         silent.into_iter().chain(load).min()
+    }
+}
+
+/// The width after a start or a loss.
+const fn narrowest(confirmation: Confirmation) -> usize {
+    match confirmation {
+        Confirmation::Answered => NARROWEST,
+        Confirmation::Delivered | Confirmation::None => DELIVERED_WINDOW,
+    }
+}
+
+const fn widest(confirmation: Confirmation) -> usize {
+    match confirmation {
+        Confirmation::Answered => WINDOW_LIMIT,
+        Confirmation::Delivered | Confirmation::None => DELIVERED_WINDOW,
     }
 }
 
@@ -285,7 +343,8 @@ mod tests {
     const SECOND: Waiting = (Place(2), OrderSeq(7));
 
     fn loading(orders: u64) -> Outbox {
-        let mut outbox = Outbox::restore(Owed { orders, oldest_unix_ms: Some(0) });
+        let owed = Owed { orders, oldest_unix_ms: Some(0) };
+        let mut outbox = Outbox::restore(owed, Confirmation::Answered);
         assert_eq!(outbox.wants_load(NOW), Some(Place(0)));
         outbox
     }
@@ -304,7 +363,8 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_question_of_an_earlier_life_is_not_heard() {
-        let mut outbox = Outbox::restore(Owed { orders: 1, oldest_unix_ms: Some(0) });
+        let owed = Owed { orders: 1, oldest_unix_ms: Some(0) };
+        let mut outbox = Outbox::restore(owed, Confirmation::Answered);
         assert_eq!(outbox.loaded(NOW, 2, &[FIRST]), []);
     }
 }

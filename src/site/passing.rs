@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Site, entry::Entry, link::Purpose, turn::Turn};
+use super::{Site, entry::Entry, questions::Purpose, turn::Turn};
 use crate::{
     domain::{
         id::{OrderId, PileCode, RequestId, Sequence, TransactionId, UplinkName},
@@ -216,8 +216,7 @@ impl Site {
     ) -> Result<Option<Passed>, Refusal> {
         let names = self.names(pile, self.orders_of_pile(pile, &pass.address));
         let code = pass.original.code;
-        let primary = self.links.values_mut().find(|link| link.config.primary);
-        let link = primary.ok_or((ErrorCode::NotSupported, "no backend takes this"))?;
+        let link = self.primary_mut().ok_or((ErrorCode::NotSupported, "no backend takes this"))?;
         let station = link.config.wire.station();
         let revision = station.ok_or((ErrorCode::NotSupported, "no backend takes this"))?.revision;
         if !table::has(revision, code) {
@@ -233,11 +232,11 @@ impl Site {
             return Ok(answer_in_place(code, names));
         };
         let purpose = Purpose::Pass { pile, id, code };
-        if link.waits_for(&purpose) {
+        if link.questions.waits_for(&purpose) {
             // Repeated: the answer is on its way.
             return Ok(None);
         }
-        let (of_pile, all) = link.passes(pile);
+        let (of_pile, all) = link.questions.passes(pile);
         if of_pile >= OF_PILE_LIMIT || all >= OF_UPLINK_LIMIT {
             return Err((ErrorCode::Internal, "too much waits for an answer"));
         }

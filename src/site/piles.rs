@@ -167,7 +167,7 @@ impl Site {
         if let Some(pile) = self.piles.get_mut(&code) {
             pile.wants_tariff = true;
         }
-        if let Some(link) = self.links.values_mut().find(|l| l.config.primary && l.is_online()) {
+        if let Some(link) = self.primary_mut().filter(|link| link.is_online()) {
             link.tell(turn, UplinkMessage::TariffRequest, Urgency::Live);
         }
     }
@@ -194,7 +194,7 @@ impl Site {
     ) {
         let connector = plug.and_then(|plug| self.config.connector(pile, plug));
         let order = connector.and_then(|no| self.book.open_at(no)).map(|order| order.id);
-        for link in self.links.values_mut() {
+        for link in self.links.values_mut().filter(|link| link.decides()) {
             let original = original.clone();
             let message = UplinkMessage::Warning { pile, connector, order, original };
             link.warn(turn, message);
@@ -204,7 +204,7 @@ impl Site {
     fn status(&mut self, code: PileCode, plug: PlugNo, state: i32, turn: &mut Turn) {
         self.note_status(code, plug, state, turn);
         let Some(connector) = self.config.connector(code, plug) else { return };
-        for link in self.links.values_mut().filter(|link| link.is_online()) {
+        for link in self.stations_mut() {
             let message = UplinkMessage::Status { pile: code, connector, state };
             link.tell(turn, message, Urgency::Live);
         }
@@ -257,7 +257,7 @@ impl Site {
         let connector: Option<ConnectorNo> =
             plug.and_then(|plug| self.config.connector(pile, plug));
         let order = connector.and_then(|no| self.book.open_at(no)).map(|order| order.id);
-        for link in self.links.values_mut().filter(|link| link.is_online()) {
+        for link in self.stations_mut() {
             let original = original.clone();
             let message = UplinkMessage::Telemetry { pile, connector, order, original };
             link.tell(turn, message, Urgency::Telemetry);

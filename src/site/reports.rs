@@ -7,7 +7,8 @@ use super::{
     figures,
     hold::{Arrival, End},
     identity,
-    link::{Announced, Purpose},
+    link::Announced,
+    questions::Purpose,
     turn::Turn,
 };
 use crate::domain::{
@@ -109,11 +110,9 @@ impl Site {
             return turn.answer(pile, id, start_reply(&order, report.plug, verdict, backend));
         }
         let verdict = self.local_start_verdict(&order);
-        let mut links = self.links.values_mut();
-        let primary = links.find(|link| link.config.primary && link.is_online());
-        match primary {
+        match self.primary_mut().filter(|link| link.is_online()) {
             Some(link) if verdict.is_accepted() => {
-                if link.wait_again(seq, id) {
+                if link.questions.wait_again(seq, id) {
                     return;
                 }
                 link.announced.remove(&seq);
@@ -165,7 +164,7 @@ impl Site {
         let order_ref = reference(order);
         let is_offline = order.flags.offline;
         let is_metered = order_ref.meter_start.is_some();
-        for link in self.links.values_mut().filter(|link| link.is_online()) {
+        for link in self.stations_mut() {
             let waiting = waiting.filter(|_| link.config.primary);
             let is_announced = link.announced.contains_key(&seq);
             if is_announced && waiting.is_none() {
@@ -200,7 +199,7 @@ impl Site {
     pub(super) fn pass_progress(&mut self, seq: OrderSeq, original: &Original, turn: &mut Turn) {
         let Some(order) = self.book.get(seq) else { return };
         let order_ref = reference(order);
-        for link in self.links.values_mut().filter(|link| link.is_online()) {
+        for link in self.stations_mut() {
             // Not before the backend has answered the announcement.
             if link.knows(seq) {
                 let message = UplinkMessage::Progress {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::OpenRemote;
+use super::{SiteConfig, entry::OpenRemote};
 use crate::domain::{
     card::Verdict,
     id::{CardNo, MeterName, OrderSeq, Place, Sequence, UplinkName},
@@ -58,6 +58,32 @@ pub struct Enlisted {
     pub kind: String,
     /// It wants those of the past that ended at or after this, unix seconds; `None`: none.
     pub since_s: Option<i64>,
+}
+
+/// An uplink whose name belongs to one of another wire: what is kept for it are that one's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "uplink {uplink} is of kind {kind}, but orders are kept for it that are of kind {kept}\n\
+     hint: give the new one another name, and give up the old one with `sitepilot uplinks retire \
+     {uplink}` once it is not needed"
+)]
+pub struct Clash {
+    /// The uplink.
+    pub uplink: UplinkName,
+    /// What it speaks by the config.
+    pub kind: &'static str,
+    /// What it spoke when it was enlisted.
+    pub kept: String,
+}
+
+/// The uplinks of a config that the ledger knows as others; a site with any must not be restored.
+#[must_use]
+pub fn clashes(image: &Image, config: &SiteConfig) -> Vec<Clash> {
+    let clash = |name: &UplinkName, kind: &'static str| {
+        let kept = &image.enlisted.get(name)?.kind;
+        (kept != kind).then(|| Clash { uplink: name.clone(), kind, kept: kept.clone() })
+    };
+    config.uplinks.iter().filter_map(|uplink| clash(&uplink.name, uplink.wire.kind())).collect()
 }
 
 /// What is known of a meter.

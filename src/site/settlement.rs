@@ -6,17 +6,21 @@ use super::{
     command::{Command, Query},
     entry::Entry,
     figures,
-    link::{Link, Purpose},
+    link::Link,
     outbox::{LOAD_LIMIT, Waiting},
+    questions::Purpose,
     turn::Turn,
 };
-use crate::domain::{
-    event::Named,
-    id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
-    order::{Delivery, DeliveryState, Order},
-    reply::{UplinkMessage, Urgency},
-    time::ClockQuality,
-    wire::ErrorCode,
+use crate::{
+    domain::{
+        event::Named,
+        id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
+        order::{Delivery, DeliveryState, Order},
+        reply::{UplinkMessage, Urgency},
+        time::ClockQuality,
+        wire::ErrorCode,
+    },
+    protocol::dialect::Unfit,
 };
 
 /// What a backend answered to a delivery.
@@ -29,13 +33,17 @@ pub(super) enum Outcome<'a> {
 impl Site {
     /// The deliveries of an order that is being recorded.
     pub(super) fn new_deliveries(&self, place: Place) -> Vec<Delivery> {
-        self.links.keys().map(|name| Delivery::queued(name.clone(), place)).collect()
+        let takers = self.links.values().filter(|link| link.takes_orders());
+        takers.map(|link| Delivery::queued(link.config.name.clone(), place)).collect()
     }
 
-    /// An order is on record: live to the backends that know of it, into the outbox of the others.
+    /// An order is on record: live to the backends that know of it and to whom the transport takes
+    /// it, into the outbox of the others.
     pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq).cloned() else { return };
         let is_metered = figures::by_meter(&order).is_some();
+        let is_held = is_held(&order, turn, self.config.undated_hold_ms);
+        let mut at_once = Vec::new();
         for link in self.links.values_mut() {
             let Some(delivery) = order.delivery(&link.config.name) else { continue };
             link.outbox.add((delivery.place, seq), turn.now.wall.unix_ms);
@@ -43,20 +51,24 @@ impl Site {
             let announced = link.announced.remove(&seq);
             let fits =
                 announced.is_some_and(|told| told.is_answered && told.is_metered == is_metered);
-            let is_live =
-                link.is_online() && fits && !is_held(&order, turn, self.config.undated_hold_ms);
-            if is_live {
+            if !link.is_online() || is_held {
+                continue;
+            }
+            if link.is_delivered() {
+                at_once.push(link.config.name.clone());
+            } else if fits {
                 let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
                 let message = UplinkMessage::Stop { order: Box::new(order.clone()) };
                 let purpose = Purpose::Stop { seq };
                 link.ask(turn, message, Urgency::Live, purpose, Some(deadline));
-                link.outbox.sent_live((delivery.place, seq), deadline.plus_ms(1));
+                link.outbox.sent_live((delivery.place, seq), Some(deadline.plus_ms(1)));
             }
         }
-        // A site without an uplink owes nobody.
-        if self.links.is_empty() {
-            self.book.settle(seq, turn);
+        for name in at_once {
+            self.send_order(&name, seq, Urgency::Live, turn);
         }
+        // A site without a required uplink owes nobody.
+        self.settle_if_done(seq, turn);
     }
 
     /// Fills every window: what was silent too long, then what is next.
@@ -75,9 +87,9 @@ impl Site {
         if link.outbox.unpause(turn.now.mono) {
             self.alarms.clear(&AlarmKind::Refusing(name.clone()));
         }
-        for seq in link.outbox.due(turn.now.mono) {
-            self.send_offline(name, seq, turn);
-        }
+        link.pace.relax();
+        self.resend_on(name, turn);
+        self.send_due(name, turn);
         let Some(link) = self.links.get_mut(name) else { return };
         if let Some(after) = link.outbox.wants_load(turn.now.mono) {
             let uplink = name.clone();
@@ -85,22 +97,65 @@ impl Site {
         }
     }
 
-    fn send_offline(&mut self, name: &UplinkName, seq: OrderSeq, turn: &mut Turn) {
+    fn send_due(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get(name) else { return };
+        if link.resend.goes_first() {
+            return;
+        }
+        for seq in link.outbox.due(turn.now.mono) {
+            let link = self.links.get_mut(name);
+            if !link.is_some_and(|link| link.pace.allows(turn.now.mono)) {
+                return;
+            }
+            self.send_order(name, seq, Urgency::Backlog, turn);
+        }
+    }
+
+    /// Sends an order whole, as the wire has it; the same bytes each time.
+    fn send_order(&mut self, name: &UplinkName, seq: OrderSeq, urgency: Urgency, turn: &mut Turn) {
         let hold_ms = self.config.undated_hold_ms;
         let Some(link) = self.links.get_mut(name) else { return };
         let Some(order) = self.book.get_mut(seq) else { return };
-        if is_held(order, turn, hold_ms) {
+        let Some(place) = order.delivery(name).map(|delivery| delivery.place) else { return };
+        let is_live = urgency == Urgency::Live;
+        if is_held(order, turn, hold_ms) || (is_live && !link.outbox.has_live_room()) {
             return;
         }
-        let Some(payload) = freeze(order, name, &link.config.wire, turn) else { return };
+        let payload = match freeze(order, name, &link.config.wire, turn) {
+            Ok(payload) => payload,
+            Err(unfit) => return self.unfit(name, seq, &unfit, turn),
+        };
         let message = UplinkMessage::Transaction { pile: order.key.pile, payload };
-        let purpose = Purpose::Transaction { seq };
-        link.ask(turn, message, Urgency::Backlog, purpose, None);
-        let Some(place) = order.delivery(name).map(|delivery| delivery.place) else { return };
-        let attempts = link.outbox.sent((place, seq), turn.now.mono);
+        link.ask(turn, message, urgency, Purpose::Transaction { seq }, None);
+        let attempts = if is_live {
+            link.outbox.sent_live((place, seq), None);
+            1
+        } else {
+            link.pace.took(turn.now.mono);
+            link.outbox.sent((place, seq), turn.now.mono)
+        };
         if let Some(delivery) = order.delivery_mut(name) {
             delivery.attempts = attempts;
         }
+    }
+
+    /// The wire has no place for an order, or the far side is known to drop it.
+    fn unfit(&mut self, name: &UplinkName, seq: OrderSeq, unfit: &Unfit, turn: &mut Turn) {
+        match unfit {
+            Unfit::Range { .. } => self.quarantine(name, seq, unfit.to_string(), turn),
+            Unfit::Unwanted { .. } => self.waive(name, seq, unfit.to_string(), turn),
+        }
+    }
+
+    /// The far side does not want an order: it is not owed any more, and settles.
+    fn waive(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
+        let at = turn.stamp();
+        let Some((link, delivery)) = self.owed(name, seq) else { return };
+        delivery.state = DeliveryState::Retired;
+        delivery.last_error = Some(reason.clone());
+        link.outbox.done(seq);
+        turn.remember(Entry::DeliveryWaived { seq, uplink: name.clone(), at, reason });
+        self.settle_if_done(seq, turn);
     }
 
     /// Orders the ledger owes an uplink have been read.
@@ -132,16 +187,16 @@ impl Site {
         turn: &mut Turn,
     ) {
         let Some(link) = self.links.get_mut(name) else { return };
-        link.close(sequence);
+        link.questions.close(sequence);
         let now = turn.now.mono;
         match outcome {
             Outcome::Confirmed => self.confirm(name, seq, turn),
             Outcome::Error(code, _) if code.is_passing() => link.outbox.postponed(seq, now),
             Outcome::Error(code, text) => {
                 let reason = format!("error {code:?}: {text}");
-                self.quarantine(name, seq, reason, turn);
+                self.refuse(name, seq, reason, turn);
             }
-            Outcome::Refused(reason) => self.quarantine(name, seq, reason.clone(), turn),
+            Outcome::Refused(reason) => self.refuse(name, seq, reason.clone(), turn),
         }
     }
 
@@ -157,11 +212,21 @@ impl Site {
         let Some((link, delivery)) = self.owed(name, seq) else { return };
         delivery.state = DeliveryState::Confirmed;
         delivery.confirmed = Some(at);
-        link.close_order(seq);
+        link.questions.close_order(seq);
         let attempts = link.outbox.confirmed(seq);
         turn.remember(Entry::DeliveryConfirmed { seq, uplink: name.clone(), at, attempts });
         self.alarms.clear(&AlarmKind::Refusing(name.clone()));
         self.settle_if_done(seq, turn);
+    }
+
+    /// The backend said no. One that says so to everything is left alone for a while.
+    fn refuse(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
+        let Some((link, _)) = self.owed(name, seq) else { return };
+        if link.outbox.refused(turn.now.mono) {
+            let kind = AlarmKind::Refusing(name.clone());
+            self.alarms.raise(kind, turn.stamp(), reason.clone());
+        }
+        self.quarantine(name, seq, reason, turn);
     }
 
     fn quarantine(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
@@ -169,14 +234,11 @@ impl Site {
         let Some((link, delivery)) = self.owed(name, seq) else { return };
         delivery.state = DeliveryState::Quarantined;
         delivery.last_error = Some(reason.clone());
-        link.close_order(seq);
-        let stops = link.outbox.refused(seq, turn.now.mono);
+        link.questions.close_order(seq);
+        link.outbox.done(seq);
         let uplink = name.clone();
         turn.remember(Entry::DeliveryQuarantined { seq, uplink, at, reason: reason.clone() });
-        self.alarms.raise(AlarmKind::Quarantine(name.clone()), at, reason.clone());
-        if stops {
-            self.alarms.raise(AlarmKind::Refusing(name.clone()), at, reason);
-        }
+        self.alarms.raise(AlarmKind::Quarantine(name.clone()), at, reason);
     }
 
     pub(super) fn settle_if_done(&mut self, seq: OrderSeq, turn: &mut Turn) {
@@ -218,7 +280,7 @@ impl Site {
     ) -> Option<bytes::Bytes> {
         let link = self.links.get(name)?;
         let order = self.book.get_mut(seq)?;
-        freeze(order, name, &link.config.wire, turn)
+        freeze(order, name, &link.config.wire, turn).ok()
     }
 
     /// Sends a quarantined delivery again.
@@ -246,27 +308,27 @@ impl Site {
     }
 }
 
-/// The inner message of an offline order: frozen now, or before.
+/// What every sending of an order carries: frozen now, or before.
 fn freeze(
     order: &mut Order,
     uplink: &UplinkName,
     wire: &Wire,
     turn: &mut Turn,
-) -> Option<bytes::Bytes> {
-    let frozen = order.delivery(uplink)?.payload.clone();
-    if frozen.is_some() {
-        return frozen;
+) -> Result<bytes::Bytes, Unfit> {
+    let frozen = order.delivery(uplink).and_then(|delivery| delivery.payload.clone());
+    if let Some(frozen) = frozen {
+        return Ok(frozen);
     }
-    let payload = wire.freeze(order).ok()?;
+    let payload = wire.freeze(order)?;
     let seq = order.seq;
-    let delivery = order.delivery_mut(uplink)?;
+    let Some(delivery) = order.delivery_mut(uplink) else { return Ok(payload) };
     delivery.payload = Some(payload.clone());
     if delivery.state == DeliveryState::Queued {
         delivery.state = DeliveryState::Sent;
     }
     let uplink = uplink.clone();
     turn.remember(Entry::PayloadFrozen { seq, uplink, payload: payload.clone() });
-    Some(payload)
+    Ok(payload)
 }
 
 /// Whether an order that no clock has dated is to wait for one.

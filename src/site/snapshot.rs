@@ -17,7 +17,7 @@ use crate::domain::{
 pub struct Snapshot {
     /// The moment.
     pub now: Now,
-    /// The uplinks, by name.
+    /// The uplinks, by name; behind them those that were removed and are still owed something.
     pub uplinks: Vec<UplinkStatus>,
     /// The piles, by code.
     pub piles: Vec<PileStatus>,
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub orders: u64,
     /// Ended orders that are not settled.
     pub unsettled: u64,
+    /// Orders that are held in memory: those that run, those being delivered, and the newest.
+    pub orders_in_memory: u64,
     /// New charging is refused for want of room.
     pub is_storage_full: bool,
     /// What somebody has to look at.
@@ -53,9 +55,13 @@ pub struct Counters {
 pub struct UplinkStatus {
     /// Its name.
     pub name: UplinkName,
-    /// `offline`, `booting` or `online`.
+    /// What it speaks, as the config calls it; empty where that is not known any more.
+    pub kind: String,
+    /// Orders settle only with its confirmation.
+    pub required: bool,
+    /// `offline`, `booting` or `online`; `removed`: it is not in the config any more.
     pub state: &'static str,
-    /// Since when.
+    /// Since when; of a removed one since the start of this run.
     pub since: Stamp,
     /// Why it is not on line.
     pub reason: String,
@@ -65,6 +71,10 @@ pub struct UplinkStatus {
     pub oldest_unix_ms: Option<i64>,
     /// Orders under way.
     pub in_flight: u64,
+    /// Orders it was owed that are held in memory for it, those under way among them.
+    pub in_memory: u64,
+    /// Orders confirmed in a minute while a backlog drains; `None`: none drains, or none was yet.
+    pub rate_per_min: Option<u64>,
     /// Time until the backlog is empty at the present rate, in s.
     pub eta_s: Option<u64>,
     /// Backend's answers to no question.
@@ -128,16 +138,26 @@ impl Site {
     pub fn snapshot(&self, now: Now) -> Snapshot {
         Snapshot {
             now,
-            uplinks: self.links.values().map(|link| uplink(link, now.mono)).collect(),
+            uplinks: self.uplinks(now.mono),
             piles: self.piles.keys().map(|code| self.pile_status(*code)).collect(),
             meters: self.meters.status(now.mono),
             open: self.book.open().cloned().collect(),
             orders: self.book.total,
             unsettled: self.book.unsettled,
+            orders_in_memory: count(self.book.len()),
             is_storage_full: self.is_storage_full,
             alarms: self.alarms.iter().map(|(k, alarm)| (k.clone(), alarm.clone())).collect(),
             counters: self.counters,
         }
+    }
+
+    fn uplinks(&self, now: Mono) -> Vec<UplinkStatus> {
+        let links = self.links.values().map(|link| {
+            let oldest = link.outbox.oldest().and_then(|seq| self.book.recorded_unix_ms(seq));
+            uplink(link, oldest, now)
+        });
+        let former = self.former.iter().map(|(name, former)| former.status(name.clone()));
+        links.chain(former).collect()
     }
 
     fn pile_status(&self, code: PileCode) -> PileStatus {
@@ -160,17 +180,23 @@ impl Site {
     }
 }
 
-fn uplink(link: &Link, now: Mono) -> UplinkStatus {
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// `oldest`: when the oldest order was recorded, if that is known in memory.
+fn uplink(link: &Link, oldest: Option<i64>, now: Mono) -> UplinkStatus {
     let outbox = &link.outbox;
     let elapsed_ms = outbox.draining_since.map(|since| now.since_ms(since)).unwrap_or_default();
-    let eta_s = outbox
-        .owed
-        .orders
-        .saturating_mul(elapsed_ms)
-        .checked_div(outbox.confirmed)
-        .map(|ms| ms.div_ceil(1000));
+    let (owed, confirmed) = (outbox.owed.orders, outbox.confirmed);
+    // Rounded up: it is an estimate that shall not be too short.
+    let eta_s = owed.saturating_mul(elapsed_ms).checked_div(confirmed).map(|ms| ms.div_ceil(1000));
+    // Rounded down, for the same reason.
+    let rate_per_min = confirmed.saturating_mul(60_000).checked_div(elapsed_ms);
     UplinkStatus {
         name: link.config.name.clone(),
+        kind: link.config.wire.kind().to_owned(),
+        required: link.config.required,
         state: match link.state {
             LinkState::Down => "offline",
             LinkState::Booting { .. } => "booting",
@@ -178,10 +204,12 @@ fn uplink(link: &Link, now: Mono) -> UplinkStatus {
         },
         since: link.since,
         reason: link.reason.clone(),
-        backlog: outbox.owed.orders,
-        oldest_unix_ms: outbox.owed.oldest_unix_ms,
-        in_flight: u64::try_from(outbox.window_len()).unwrap_or(u64::MAX),
-        eta_s: eta_s.filter(|_| outbox.owed.orders > 0),
+        backlog: owed,
+        oldest_unix_ms: oldest.or(outbox.owed.oldest_unix_ms),
+        in_flight: count(outbox.window_len()),
+        in_memory: count(outbox.in_memory()),
+        rate_per_min: rate_per_min.filter(|_| confirmed > 0),
+        eta_s: eta_s.filter(|_| owed > 0),
         strays: link.strays,
     }
 }

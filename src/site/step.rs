@@ -30,6 +30,20 @@ impl Step {
         self.commands.append(&mut later.commands);
     }
 
+    /// Whether the ledger derives more from it than the site knows: once it is committed, the site
+    /// is to be refreshed from the ledger.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            matches!(
+                entry,
+                Entry::UplinkEnlisted { .. }
+                    | Entry::RequiredChanged { .. }
+                    | Entry::UplinkRetired { .. }
+            )
+        })
+    }
+
     /// Whether there is anything to commit or to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,8 +5,9 @@ use super::{
     alarm::AlarmKind,
     command::Command,
     entry::Entry,
-    link::Purpose,
+    link::Link,
     passing::is_answer_to,
+    questions::Purpose,
     reports::ANNOUNCE_AGAIN_MS,
     settlement::{Outcome, at_connector},
     turn::Turn,
@@ -23,10 +24,7 @@ impl Site {
     pub(super) fn uplink_event(&mut self, name: &UplinkName, event: UplinkEvent, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
         match event {
-            UplinkEvent::Connected => {
-                link.connected(turn);
-                self.alarms.clear(&AlarmKind::LoginRefused(name.clone()));
-            }
+            UplinkEvent::Connected => self.link_connected(name, turn),
             UplinkEvent::Disconnected { reason } => self.link_lost(name, reason, turn),
             UplinkEvent::LoginRefused { reason } => {
                 let kind = AlarmKind::LoginRefused(name.clone());
@@ -53,10 +51,25 @@ impl Site {
         }
     }
 
+    fn link_connected(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get(name) else { return };
+        if link.is_online() && !link.decides() {
+            // What was under way on the link before it is sent again on this one.
+            self.link_lost(name, "another connection took its place".to_owned(), turn);
+        }
+        let Some(link) = self.links.get_mut(name) else { return };
+        link.connected(turn);
+        let is_up = link.is_online();
+        self.alarms.clear(&AlarmKind::LoginRefused(name.clone()));
+        if is_up {
+            self.link_up(name, turn);
+        }
+    }
+
     fn link_lost(&mut self, name: &UplinkName, reason: String, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
         link.disconnected(turn, reason);
-        let orphaned = link.orphaned();
+        let orphaned = link.questions.orphaned();
         for sequence in self.remotes.forget_passes(name) {
             turn.remember(Entry::PassClosed { uplink: name.clone(), sequence });
         }
@@ -89,6 +102,7 @@ impl Site {
             | Purpose::Boot
             | Purpose::Heartbeat
             | Purpose::Transaction { .. }
+            | Purpose::Resent
             | Purpose::Warning => {}
         }
     }
@@ -112,17 +126,17 @@ impl Site {
             self.watch_silence(&name, turn);
             let Some(link) = self.links.get_mut(&name) else { continue };
             link.keep_alive(turn);
-            for (sequence, purpose) in link.expired(turn.now.mono) {
+            for (sequence, purpose) in link.questions.expired(turn.now.mono) {
                 let Some(link) = self.links.get_mut(&name) else { continue };
                 match purpose {
                     // A late answer to a start still assigns its transaction id.
                     Purpose::Start { seq, pile: Some(_) } => {
                         let deadline = turn.now.mono.plus_ms(ANNOUNCE_AGAIN_MS);
-                        link.stop_waiting(sequence, seq, deadline);
+                        link.questions.stop_waiting(sequence, seq, deadline);
                     }
                     Purpose::Start { seq, pile: None } => self.announce_once_more(&name, seq, turn),
                     Purpose::Authorize { .. } | Purpose::Again { .. } | Purpose::Pass { .. } => {
-                        link.close(sequence);
+                        link.questions.close(sequence);
                     }
                     _ => {}
                 }
@@ -148,7 +162,7 @@ impl Site {
         turn: &mut Turn,
     ) {
         let Some(link) = self.links.get_mut(name) else { return };
-        let Some(purpose) = link.question(sequence).cloned() else {
+        let Some(purpose) = link.questions.purpose(sequence).cloned() else {
             link.strays += 1;
             return;
         };
@@ -157,18 +171,18 @@ impl Site {
         }
         match (purpose, answer) {
             (Purpose::Boot, UplinkAnswer::Boot { status, time_s, interval_s }) => {
-                link.close(sequence);
+                link.questions.close(sequence);
                 self.boot_answered(name, status, time_s, interval_s, turn);
             }
             (Purpose::Heartbeat, UplinkAnswer::Heartbeat)
             | (Purpose::Warning, UplinkAnswer::Warning) => {
-                link.close(sequence);
+                link.questions.close(sequence);
             }
             (
                 Purpose::Authorize { pile, id, card },
                 UplinkAnswer::Authorize { verdict, original },
             ) => {
-                link.close(sequence);
+                link.questions.close(sequence);
                 self.authorized(pile, id, card, verdict, original, turn);
             }
             (Purpose::Start { seq, pile }, answer @ UplinkAnswer::Start { .. }) => {
@@ -181,14 +195,21 @@ impl Site {
                 Purpose::Transaction { seq },
                 UplinkAnswer::Transaction { status, order, connector },
             ) => self.transaction_conf(name, sequence, seq, (status, &order, &connector), turn),
+            (Purpose::Transaction { seq }, UplinkAnswer::Delivered) if link.is_delivered() => {
+                self.delivered(name, sequence, seq, &Outcome::Confirmed, turn);
+            }
+            (Purpose::Resent, UplinkAnswer::Delivered) => {
+                link.questions.close(sequence);
+                link.resend.delivered();
+            }
             (Purpose::Again { .. }, UplinkAnswer::Transaction { .. }) => {
-                link.close(sequence);
+                link.questions.close(sequence);
                 self.history_answered(name);
             }
             (Purpose::Pass { pile, id, code }, UplinkAnswer::Other(original))
                 if is_answer_to(&original, code) =>
             {
-                link.close(sequence);
+                link.questions.close(sequence);
                 self.backend_answered(pile, id, original, turn);
             }
             (purpose, answer) => {
@@ -251,7 +272,7 @@ impl Site {
             return;
         }
         let Some(link) = self.links.get_mut(name) else { return };
-        link.close(sequence);
+        link.questions.close(sequence);
         if let Some(announced) = link.announced.get_mut(&seq) {
             announced.is_answered = true;
         }
@@ -275,14 +296,14 @@ impl Site {
             Purpose::Transaction { seq } => self.delivered(name, sequence, seq, &outcome, turn),
             Purpose::Pass { pile, id, .. } => {
                 if let Some(link) = self.links.get_mut(name) {
-                    link.close(sequence);
+                    link.questions.close(sequence);
                 }
                 turn.answer(pile, id, PileReply::Error { code, text: text.to_owned() });
             }
             // A live stop that is refused may still be taken as an offline order.
             other => {
                 if let Some(link) = self.links.get_mut(name) {
-                    link.close(sequence);
+                    link.questions.close(sequence);
                 }
                 if other == Purpose::Boot {
                     self.boot_answered(name, -1, 0, 0, turn);
@@ -316,8 +337,18 @@ impl Site {
         }
     }
 
-    /// The backend is back: the tariff, running orders, what was kept for it; the window follows.
+    /// The far side is back: what was kept for it; the window follows.
     fn link_up(&mut self, name: &UplinkName, turn: &mut Turn) {
+        if self.links.get(name).is_some_and(Link::decides) {
+            self.backend_up(name, turn);
+        }
+        self.fail_orphans(name, turn);
+        self.fail_lost_passes(name, turn);
+        self.begin_resend(name, turn);
+    }
+
+    /// A backend is back: the tariff, warnings, running orders.
+    fn backend_up(&mut self, name: &UplinkName, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
         if link.config.primary {
             link.tell(turn, UplinkMessage::TariffRequest, Urgency::Live);
@@ -334,8 +365,6 @@ impl Site {
         for seq in running {
             self.announce(seq, None, turn);
         }
-        self.fail_orphans(name, turn);
-        self.fail_lost_passes(name, turn);
     }
 
     fn requested(

@@ -57,6 +57,16 @@ impl Wire {
         }
     }
 
+    /// Orders confirmed within this time before a link broke are sent once more on the next one, in
+    /// ms; `None`: on this wire a confirmation is one.
+    #[must_use]
+    pub fn resend_ms(&self) -> Option<u64> {
+        match self {
+            Self::Ec(settings) => Some(settings.resend_ms).filter(|ms| *ms > 0),
+            Self::Charger(_) | Self::Jcpp(_) | Self::Peaq(_) => None,
+        }
+    }
+
     /// The settings of the charging-station protocol.
     #[must_use]
     pub const fn station(&self) -> Option<&station::Settings> {

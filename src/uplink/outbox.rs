@@ -10,16 +10,17 @@ use tokio::sync::Notify;
 use super::counters::{Counters, one};
 use crate::{
     domain::reply::{ToUplink, Urgency},
-    site::WINDOW_LIMIT,
+    site::{UNDER_WAY_LIMIT, WINDOW_LIMIT},
 };
 
 /// Requests and answers that may wait: each connector has a few at a time, and the site asks
 /// again for what gets lost.
 const LIVE_LIMIT: usize = 1024;
 
-/// A whole window of unanswered orders, which may be refilled in one step, and each of them once
-/// more after its deadline; what does not fit waits for its next deadline, half a minute.
-const BACKLOG_LIMIT: usize = 2 * WINDOW_LIMIT;
+/// All that is under way on a link whose transport confirms: nothing is said twice there. It is
+/// more than a whole window of unanswered orders and each of them once more after its deadline.
+const BACKLOG_LIMIT: usize = UNDER_WAY_LIMIT;
+const _: () = assert!(BACKLOG_LIMIT >= 2 * WINDOW_LIMIT);
 
 /// A moment's values of 200 piles; older ones are worth nothing.
 const TELEMETRY_LIMIT: usize = 512;

@@ -139,8 +139,13 @@ impl World {
             }
             self.watch_meters(entry);
         }
+        let is_derived = step.is_derived();
         let ledger = self.ledger.as_mut().expect("running");
         let released = ledger.commit(step).expect("the ledger commits");
+        if is_derived {
+            let image = ledger.load().expect("the ledger loads");
+            self.site.as_mut().expect("running").refresh(&image);
+        }
         let mut loads = Vec::new();
         for command in released {
             if let Command::Load(query) = command {

@@ -367,7 +367,11 @@ impl World {
     fn commit(&mut self, step: Step) {
         let Some(c) = &mut self.controller else { return };
         let is_dangerous = self.crash_after_commit && !step.entries().is_empty();
+        let is_derived = step.is_derived();
         let released = c.ledger.commit(step).expect("the ledger commits");
+        if is_derived {
+            c.site.refresh(&c.ledger.load().expect("the ledger loads"));
+        }
         if is_dangerous {
             self.crash_after_commit = false;
             let down_ms = self.rng.u64(100..3_000);

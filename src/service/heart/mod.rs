@@ -22,7 +22,11 @@ use crate::{
         id::{PileCode, UplinkName},
         time::{Mono, Now},
     },
-    site::{BATCH_LIMIT, Input, Site, SiteConfig, step::Step},
+    site::{
+        BATCH_LIMIT, Input, Site, SiteConfig,
+        restore::{Clash, clashes},
+        step::Step,
+    },
 };
 
 mod aside;
@@ -53,10 +57,20 @@ const MAX_FAILURES: u32 = 3;
 /// Between looks at free space and the clock's file.
 const CHORES_INTERVAL_MS: u64 = 60_000;
 
-/// Why the heart stopped by itself.
+/// Why the heart stopped by itself, or did not begin.
 #[derive(Debug, thiserror::Error)]
-#[error("the memory of the site is sick: {0}")]
-pub struct HeartError(pub String);
+pub enum HeartError {
+    /// Memory cannot be read or written.
+    #[error("the memory of the site is sick: {0}")]
+    Sick(String),
+    /// The config does not fit what is kept.
+    #[error("the config does not fit the ledger: {}", in_words(.0))]
+    Clashes(Vec<Clash>),
+}
+
+fn in_words(clashes: &[Clash]) -> String {
+    clashes.iter().map(Clash::to_string).collect::<Vec<_>>().join("\n")
+}
 
 /// What the heart works with.
 pub struct Parts<M, O> {
@@ -97,7 +111,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
     ///
     /// # Errors
     ///
-    /// If memory cannot be read or written.
+    /// If memory cannot be read or written, or the config does not fit it.
     pub fn start(mut parts: Parts<M, O>) -> Result<Self, HeartError> {
         let now = parts.clock.now();
         let (site, step) = restore(&mut parts, now)?;
@@ -128,7 +142,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         while let Some(batch) = self.next_batch() {
             self.turn(batch)?;
         }
-        self.parts.memory.close().map_err(|error| HeartError(error.to_string()))
+        self.parts.memory.close().map_err(sick)
     }
 
     /// Waits for inputs; `None` at the end.
@@ -213,7 +227,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
     fn look_up(&mut self, input: &mut Input) -> Result<(), HeartError> {
         let Some(lookup) = input.lookup() else { return Ok(()) };
         let found = self.parts.memory.lookup(&lookup);
-        input.learn(found.map_err(|error| HeartError(error.to_string()))?);
+        input.learn(found.map_err(sick)?);
         Ok(())
     }
 
@@ -223,6 +237,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             return Ok(());
         }
         let has_entries = !step.entries().is_empty();
+        let is_derived = step.is_derived();
         self.parts.pulse.commit_begins(self.parts.clock.mono());
         let done = self.parts.memory.commit(step);
         self.parts.pulse.commit_ends();
@@ -230,6 +245,9 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             Ok(released) => {
                 if has_entries {
                     self.failures = 0;
+                }
+                if is_derived {
+                    self.refresh()?;
                 }
                 for command in released {
                     self.parts.outside.carry_out(command);
@@ -245,16 +263,26 @@ impl<M: Memory, O: Outside> Heart<M, O> {
         error!(%error, "commit failed, memory is restored");
         self.failures += 1;
         if self.failures >= MAX_FAILURES {
-            return Err(HeartError(format!("{} commits failed in a row: {error}", self.failures)));
+            return Err(HeartError::Sick(format!(
+                "{} commits failed in a row: {error}",
+                self.failures
+            )));
         }
         match &error {
             MemoryError::Full => {}
             MemoryError::Contradiction(_) => self.set_aside(tried, "entries that contradict"),
-            MemoryError::Sick(text) => return Err(HeartError(text.clone())),
+            MemoryError::Sick(text) => return Err(HeartError::Sick(text.clone())),
         }
         self.restore()?;
         let is_full = matches!(error, MemoryError::Full) || self.parts.memory.is_full();
         self.watch_room(is_full)
+    }
+
+    /// The ledger has done more than the site knows, to many orders at once.
+    fn refresh(&mut self) -> Result<(), HeartError> {
+        let image = self.parts.memory.load().map_err(sick)?;
+        self.site.refresh(&image);
+        Ok(())
     }
 
     /// The first step of a run may have dated what earlier runs left undated: memory is read
@@ -314,7 +342,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             warn!(%error, "the last good time cannot be kept");
         }
         let done = self.parts.memory.do_chores(now);
-        let chores = done.map_err(|error| HeartError(error.to_string()))?;
+        let chores = done.map_err(sick)?;
         self.parts.pulse.tidied(chores);
         self.watch_room(chores.is_full)
     }
@@ -326,6 +354,14 @@ impl<M: Memory, O: Outside> Heart<M, O> {
 }
 
 fn restore<M: Memory, O>(parts: &mut Parts<M, O>, now: Now) -> Result<(Site, Step), HeartError> {
-    let image = parts.memory.load().map_err(|error| HeartError(error.to_string()))?;
+    let image = parts.memory.load().map_err(sick)?;
+    let clashes = clashes(&image, &parts.config);
+    if !clashes.is_empty() {
+        return Err(HeartError::Clashes(clashes));
+    }
     Ok(Site::restore(image, parts.config.clone(), now))
+}
+
+fn sick(error: MemoryError) -> HeartError {
+    HeartError::Sick(error.to_string())
 }

@@ -9,14 +9,17 @@ use super::*;
 use crate::{
     domain::{
         connector::PileKind,
-        event::PileRequest,
+        event::{OperatorRequest, PileRequest},
         id::{ConnectionId, ConnectorNo, RequestId},
         reply::{PileReply, ToPile},
         wire::{Original, Revision},
     },
     protocol::charger::station,
     site::{
-        Lookup, PileConfig, UplinkConfig, Wire, command::Command, entry::Entry, restore::Image,
+        Lookup, PileConfig, UplinkConfig, Wire,
+        command::Command,
+        entry::Entry,
+        restore::{Enlisted, Image, Owed},
         step::Released,
     },
 };
@@ -32,6 +35,9 @@ struct Script {
     /// What the next commits with entries give; then all is well.
     outcomes: Mutex<Vec<MemoryError>>,
     kept: Mutex<Vec<Entry>>,
+    /// What was there before the entries.
+    image: Mutex<Image>,
+    /// Since the site began.
     loads: Mutex<u32>,
     commands: Mutex<Vec<Command>>,
     cuts: Mutex<u32>,
@@ -45,7 +51,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Memory for FakeMemory {
     fn load(&mut self) -> Result<Image, MemoryError> {
         *lock(&self.script.loads) += 1;
-        Ok(Image::default())
+        let mut image = lock(&self.script.image).clone();
+        for entry in lock(&self.script.kept).clone() {
+            match entry {
+                Entry::UplinkEnlisted { uplink, kind, since_s, .. } => {
+                    image.enlisted.insert(uplink, Enlisted { kind, since_s });
+                }
+                Entry::RequiredChanged { uplinks, .. } => image.required = Some(uplinks),
+                Entry::UplinkRetired { uplink, .. } => {
+                    image.unclosed.remove(&uplink);
+                    image.owed.remove(&uplink);
+                    image.unsettled = 0;
+                }
+                _ => {}
+            }
+        }
+        Ok(image)
     }
 
     fn lookup(&mut self, what: &Lookup) -> Result<Vec<crate::domain::order::Order>, MemoryError> {
@@ -140,8 +161,12 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::with(Image::default()).unwrap()
+    }
+
+    fn with(image: Image) -> Result<Self, HeartError> {
         let dir = tempfile::tempdir().unwrap();
-        let script = Arc::new(Script::default());
+        let script = Arc::new(Script { image: Mutex::new(image), ..Script::default() });
         let (_, inbox) = flume::bounded(1);
         let parts = Parts {
             memory: FakeMemory { script: script.clone() },
@@ -152,7 +177,9 @@ impl Rig {
             pulse: Arc::new(Pulse::default()),
             data_dir: dir.path().to_owned(),
         };
-        Self { heart: Heart::start(parts).unwrap(), script, dir }
+        let heart = Heart::start(parts)?;
+        *lock(&script.loads) = 0;
+        Ok(Self { heart, script, dir })
     }
 
     /// The answers piles have got since the last time.
@@ -230,7 +257,7 @@ fn a_full_store_answers_nothing_restores_memory_and_makes_piles_come_again() {
     *lock(&rig.script.is_full) = true;
     rig.heart.turn(vec![whole_order("1")]).unwrap();
     assert_eq!(rig.answers(), [], "nothing is promised");
-    assert_eq!((*lock(&rig.script.loads), *lock(&rig.script.cuts)), (2, 1));
+    assert_eq!((*lock(&rig.script.loads), *lock(&rig.script.cuts)), (1, 1));
     assert!(rig.heart.site.snapshot(Now::default()).is_storage_full);
 
     // What the cut connection said before it went is not heard; after the new boot all is well.
@@ -257,7 +284,7 @@ fn a_pile_that_was_admitted_is_known_to_the_restored_site() {
     assert!(has_it(&rig));
     lock(&rig.script.outcomes).push(MemoryError::Full);
     rig.heart.turn(vec![connected(), boots(), whole_order("1")]).unwrap();
-    assert_eq!(*lock(&rig.script.loads), 2, "restored");
+    assert_eq!(*lock(&rig.script.loads), 1, "restored");
     assert!(has_it(&rig));
     let stations = &rig.heart.parts.config.uplinks[0].wire.station().unwrap().connectors;
     assert_eq!(stations.values().collect::<Vec<_>>(), [&(admitted, 1)]);
@@ -273,6 +300,42 @@ fn an_uplink_that_is_up_is_told_again_to_the_restored_site() {
     lock(&rig.script.outcomes).push(MemoryError::Full);
     rig.heart.turn(vec![whole_order("1")]).unwrap();
     assert_eq!(rig.heart.site.snapshot(Now::default()).uplinks[0].state, "booting");
+}
+
+#[test]
+fn an_uplink_that_is_retired_is_out_of_the_counts_at_once() {
+    let old = UplinkName::new("old").unwrap();
+    let owed = Owed { orders: 3, oldest_unix_ms: Some(0) };
+    let image = Image {
+        unsettled: 3,
+        owed: BTreeMap::from([(old.clone(), owed)]),
+        unclosed: [old.clone()].into(),
+        ..Image::default()
+    };
+    let mut rig = Rig::with(image).unwrap();
+    let before = rig.heart.site.snapshot(Now::default());
+    assert_eq!((before.unsettled, before.uplinks[1].backlog), (3, 3));
+    assert_eq!(before.uplinks[1].state, "removed");
+    let alarms: Vec<&str> = before.alarms.iter().map(|(kind, _)| kind.name()).collect();
+    assert!(alarms.contains(&"uplink_removed"), "{alarms:?}");
+
+    let request = OperatorRequest::RetireUplink { uplink: old };
+    rig.heart.turn(vec![Input::Operator { ticket: 1, request, known: Vec::new() }]).unwrap();
+    let after = rig.heart.site.snapshot(Now::default());
+    assert_eq!((after.unsettled, after.uplinks.len()), (0, 1));
+    assert!(after.alarms.iter().all(|(kind, _)| kind.name() != "uplink_removed"));
+    assert_eq!(*lock(&rig.script.cuts), 0, "no pile is sent away for it");
+}
+
+#[test]
+fn a_name_that_belongs_to_an_uplink_of_another_wire_is_refused_at_the_start() {
+    let name = UplinkName::new("cloud").unwrap();
+    let enlisted = Enlisted { kind: "ec".to_owned(), since_s: None };
+    let image = Image { enlisted: BTreeMap::from([(name, enlisted)]), ..Image::default() };
+    let error = Rig::with(image).err().unwrap();
+    assert!(matches!(error, HeartError::Clashes(_)));
+    let text = error.to_string();
+    assert!(text.contains("uplink cloud is of kind charger") && text.contains("hint:"), "{text}");
 }
 
 #[test]
@@ -316,5 +379,5 @@ fn a_panic_in_a_step_sets_the_input_aside_and_spares_the_rest() {
         answers.iter().filter(|reply| matches!(reply, PileReply::Transaction { .. })).count();
     assert_eq!(transactions, 2, "before and after the bad one: {answers:?}");
     assert_eq!((rig.aside(), rig.heart.parts.pulse.panics()), (1, 1));
-    assert_eq!((*lock(&rig.script.loads), *lock(&rig.script.cuts)), (2, 1));
+    assert_eq!((*lock(&rig.script.loads), *lock(&rig.script.cuts)), (1, 1));
 }

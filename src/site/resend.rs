@@ -1,0 +1,116 @@
+//! Orders sent again although they are confirmed: where the transport confirms, the far side may
+//! have had the last ones in its memory only when the link broke.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{
+    Site,
+    command::{Command, Query},
+    questions::Purpose,
+    turn::Turn,
+};
+use crate::domain::{
+    id::{OrderSeq, PileCode, UplinkName},
+    order::Order,
+    reply::{UplinkMessage, Urgency},
+};
+
+/// Under way at the same time and not confirmed. Further ones wait for these, and the backlog goes
+/// on meanwhile: a far side that takes minutes to confirm holds nothing up for hours.
+pub(super) const RESENT_WINDOW: usize = 1024;
+
+/// Read from the ledger at once.
+const PAGE: u16 = 256;
+
+/// What is sent again on one link.
+#[derive(Debug, Default)]
+pub(super) struct Resend {
+    run: Option<Run>,
+    under_way: usize,
+}
+
+#[derive(Debug)]
+struct Run {
+    cursor: OrderSeq,
+    queue: VecDeque<(PileCode, Bytes)>,
+    /// A page is being read.
+    is_reading: bool,
+    /// The last page was read.
+    is_read: bool,
+}
+
+impl Resend {
+    /// Whether the backlog has to wait for it.
+    pub(super) const fn goes_first(&self) -> bool {
+        self.run.is_some() && self.under_way < RESENT_WINDOW
+    }
+
+    pub(super) const fn delivered(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+impl Site {
+    /// A link is up: what was confirmed last on the one before goes again.
+    pub(super) fn begin_resend(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        if link.config.wire.resend_ms().is_none() {
+            return;
+        }
+        let (cursor, queue) = (OrderSeq(0), VecDeque::new());
+        let run = Run { cursor, queue, is_reading: false, is_read: false };
+        link.resend = Resend { run: Some(run), under_way: 0 };
+        self.read_recent(name, turn);
+    }
+
+    /// Reads the next page once the one before has gone.
+    fn read_recent(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Some(within_ms) = link.config.wire.resend_ms() else { return };
+        let Some(run) = &mut link.resend.run else { return };
+        if run.is_reading || run.is_read || !run.queue.is_empty() {
+            return;
+        }
+        run.is_reading = true;
+        let (uplink, until, after) = (name.clone(), link.since, run.cursor);
+        turn.order(Command::Load(Query::Recent { uplink, within_ms, until, after, limit: PAGE }));
+    }
+
+    /// A page of confirmed orders has been read.
+    pub(super) fn recent_loaded(&mut self, name: &UplinkName, after: OrderSeq, orders: &[Order]) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Some(run) = &mut link.resend.run else { return };
+        // An answer to a question of an earlier link is not waited for.
+        if !run.is_reading || run.cursor != after {
+            return;
+        }
+        run.is_reading = false;
+        run.is_read = orders.len() < usize::from(PAGE);
+        run.cursor = orders.last().map_or(run.cursor, |order| order.seq);
+        let copies = orders.iter().filter_map(|order| {
+            let payload = order.delivery(name)?.payload.clone()?;
+            Some((order.key.pile, payload))
+        });
+        run.queue.extend(copies);
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn resend_on(&mut self, name: &UplinkName, turn: &mut Turn) {
+        let Some(link) = self.links.get_mut(name) else { return };
+        while link.resend.goes_first() && link.pace.allows(turn.now.mono) {
+            let copy = link.resend.run.as_mut().and_then(|run| run.queue.pop_front());
+            let Some((pile, payload)) = copy else { break };
+            link.resend.under_way += 1;
+            link.pace.took(turn.now.mono);
+            let message = UplinkMessage::Transaction { pile, payload };
+            link.ask(turn, message, Urgency::Backlog, Purpose::Resent, None);
+        }
+        let is_over = |run: &Run| run.is_read && run.queue.is_empty();
+        if link.resend.run.as_ref().is_some_and(is_over) {
+            link.resend.run = None;
+        }
+        self.read_recent(name, turn);
+    }
+}
