@@ -72,8 +72,8 @@ struct Confirmation {
 }
 
 /// Orders after `after` that the uplink confirmed at most `within_ms` before the last one it
-/// confirmed until `until`, by position, at most `limit`; and how many there are in all, after
-/// `after` or not.
+/// confirmed until `until`, by position, at most `limit`; and how many it confirmed in that time,
+/// with those that were pruned since.
 ///
 /// Within a run `Mono` tells the distance, across runs the calendar does; a confirmation of
 /// another run than the last one, of which nobody knows how long ago it was, is none.
@@ -102,13 +102,9 @@ pub(super) fn recent(
         ControlFlow::Continue(())
     })?;
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    let page = found.into_iter().filter(|seq| *seq > after).take(limit.into());
-    let mut orders = Vec::new();
-    for seq in page {
-        // One that is past its time may be gone already.
-        orders.extend(lookup::by_seq(conn, &calendar, seq)?);
-    }
-    Ok((orders, total))
+    let later = found.into_iter().filter(|seq| *seq > after);
+    let orders = later.filter_map(|seq| lookup::by_seq(conn, &calendar, seq).transpose());
+    Ok((orders.take(limit.into()).collect::<Result<_, _>>()?, total))
 }
 
 /// The journal row of the last confirmation of an uplink.
