@@ -10,6 +10,7 @@ pub mod backend;
 pub mod bill;
 pub mod enrolment;
 pub mod error;
+mod measured;
 mod message;
 pub mod readable;
 pub mod reason;

@@ -7,6 +7,7 @@ mod carry;
 mod cloud;
 mod enrolment;
 mod golden;
+mod measured;
 mod metered;
 mod passing;
 mod piles;
@@ -14,6 +15,8 @@ mod piles;
 mod proto;
 mod repair;
 mod shapes;
+#[path = "../../../../tests/support/tables.rs"]
+mod tables;
 mod v1_0;
 mod wrong;
 

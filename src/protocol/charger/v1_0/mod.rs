@@ -36,6 +36,12 @@ pub fn lift(code: u8, body: &Bytes) -> Result<Bytes, DecodeError> {
     }
 }
 
+/// A message as it came, with what 1.10 cannot hold; `None` if it is not of 1.0.
+pub fn kept<M: Message + Default>(original: &Original) -> Option<M> {
+    let is_old = original.revision == Revision::V1_0;
+    is_old.then(|| M::decode(original.body.clone()).ok()).flatten()
+}
+
 /// A message of 1.10 as 1.0 has it: code and body. `None` if 1.0 has nothing that says it.
 ///
 /// `from`: the message it was made from; if that is of 1.0, what 1.0 alone can say is kept.

@@ -1,13 +1,12 @@
 //! What piles say.
 
-use prost::Message as _;
-
 use super::{
     super::{
         apdu::Apdu,
-        repair,
+        measured, repair,
         table::{self, Fate},
-        wire::v1_0,
+        v1_0,
+        wire::v1_0 as old,
     },
     DecodeError, Opened, body, kind, original, passing, values,
     wire::{self, MessageId as Id},
@@ -18,7 +17,7 @@ use crate::domain::{
     id::{CallId, ConnectionId, RequestId},
     order::{EndKind, EndReport, ProgressReport, StartReport},
     time::PileTime,
-    wire::{ErrorCode, Revision},
+    wire::ErrorCode,
 };
 
 /// What the message in an envelope means. Where texts in it are not UTF-8, this is told of the
@@ -54,7 +53,7 @@ fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
             Some(PileNotice::Telemetry {
                 plug: values::plug_or_pile(&values.connector_id),
                 status: None,
-                gauges: Box::default(),
+                gauges: Box::new(measured::of_meter_values(&values)),
                 original: original(apdu),
             })
         }
@@ -69,24 +68,27 @@ fn notice(id: Id, apdu: &Opened) -> Result<Option<PileNotice>, DecodeError> {
 
 fn progress(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     let info: wire::ChargingInfoReq = body(apdu)?;
+    let old = v1_0::kept::<old::ChargingInfoReq>(&apdu.original);
     Ok(PileNotice::Progress(ProgressReport {
         record: values::record(&info.record_id, &apdu.original.body),
         plug: values::plug(&info.connector_id),
-        state: progress_state(&info, apdu),
+        state: state(&info, old.as_ref()),
         energy: values::energy(info.consumed_electric),
         cost: values::cost(info.cost.as_ref()),
-        gauges: Box::default(),
+        gauges: Box::new(measured::of_progress(&info, old.as_ref())),
         original: original(apdu),
     }))
 }
 
 /// The state of the connector in charging information. 1.10 knows fewer than 1.0, so that of 1.0
 /// is read from the message as it came.
-fn progress_state(info: &wire::ChargingInfoReq, apdu: &Opened) -> Option<ConnectorState> {
+fn state(
+    info: &wire::ChargingInfoReq,
+    old: Option<&old::ChargingInfoReq>,
+) -> Option<ConnectorState> {
     use wire::ChargerStatus as S;
-    if apdu.original.revision == Revision::V1_0 {
-        let said = v1_0::ChargingInfoReq::decode(apdu.original.body.as_ref()).ok()?;
-        return values::connector_state(said.status).filter(|_| said.status != 0);
+    if let Some(old) = old {
+        return values::connector_state(old.status).filter(|_| old.status != 0);
     }
     match S::try_from(info.status) {
         Ok(S::ChsEvConnected) => Some(ConnectorState::Connected),
@@ -103,7 +105,7 @@ fn telemetry(apdu: &Opened) -> Result<PileNotice, DecodeError> {
     Ok(PileNotice::Telemetry {
         plug: values::plug_or_pile(&telemetry.connector_id),
         status: status.and_then(|sample| values::whole(sample.value)),
-        gauges: Box::default(),
+        gauges: Box::new(measured::of_telemetry(&telemetry)),
         original: original(apdu),
     })
 }

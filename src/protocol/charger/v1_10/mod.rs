@@ -14,7 +14,9 @@ mod values;
 
 use prost::Message;
 
-pub use self::values::{STATUS_MEASURAND, connector_state, made_name};
+pub use self::values::{
+    STATUS_MEASURAND, connector_state, cost, energy, made_name, meter, scaled, whole,
+};
 use super::{
     error::{DecodeError, EncodeError, quote},
     message::{Opened, Outgoing, code_of, in_1_10},

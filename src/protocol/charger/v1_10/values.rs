@@ -1,5 +1,7 @@
 //! Numbers and texts of the wire, and what they mean.
 
+use std::ops::RangeInclusive;
+
 use sha2::{Digest, Sha256};
 
 use super::wire::{AuthorizationStatus, Cost, ErrorCode as Number, IdToken};
@@ -50,6 +52,15 @@ pub fn connector_state(number: i32) -> Option<ConnectorState> {
         9 => ConnectorState::Waiting,
         _ => return None,
     })
+}
+
+/// A number in another unit: multiplied and divided, and rounded half up. `None` if it is then
+/// outside the limits, or no number.
+pub fn scaled(value: f64, (times, by): (u32, u32), limits: RangeInclusive<i32>) -> Option<i32> {
+    let scaled = (value * f64::from(times) / f64::from(by) + 0.5).floor();
+    let is_within = (f64::from(*limits.start())..=f64::from(*limits.end())).contains(&scaled);
+    // The standard library has no checked conversion; the range above makes this one exact.
+    is_within.then_some(scaled as i32)
 }
 
 /// A measured value that is a code, such as a status; `None` if it is none.
