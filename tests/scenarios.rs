@@ -131,4 +131,13 @@ scenarios! {
     meter_store_full
     meter_telemetry
     meter_announced
+    two_uplinks
+    told_uplink
+    resent_anyway
+    orders_that_do_not_fit
+    uplink_added
+    uplink_removed
+    required_changes
+    rate_limit
+    jcpp_and_peaq
 }

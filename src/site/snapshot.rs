@@ -196,7 +196,7 @@ fn uplink(link: &Link, oldest: Option<i64>, now: Mono) -> UplinkStatus {
     UplinkStatus {
         name: link.config.name.clone(),
         kind: link.config.wire.kind().to_owned(),
-        required: link.config.required,
+        required: link.config.required && link.takes_orders(),
         state: match link.state {
             LinkState::Down => "offline",
             LinkState::Booting { .. } => "booting",

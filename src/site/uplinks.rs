@@ -114,8 +114,11 @@ impl Site {
         if !link.is_silent(turn.now.mono) {
             self.alarms.clear(&kind);
         } else if !self.alarms.stands(&kind) {
-            let text = "the link is up, but the backend answers nothing".to_owned();
-            self.alarms.raise(kind, turn.stamp(), text);
+            let text = match link.decides() {
+                true => "the link is up, but the backend answers nothing",
+                false => "the link is up, but it confirms no order",
+            };
+            self.alarms.raise(kind, turn.stamp(), text.to_owned());
         }
     }
 

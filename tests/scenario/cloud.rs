@@ -28,7 +28,7 @@ impl World {
         let event = match words {
             ["connects"] => UplinkEvent::Connected,
             ["goes"] => {
-                self.asked.clear();
+                self.forget_questions(&small_site::cloud());
                 UplinkEvent::Disconnected { reason: "link lost".to_owned() }
             }
             ["refuses", "login"] => {
@@ -63,14 +63,18 @@ impl World {
     /// Answers the oldest open question of a kind, or `which=newest`.
     fn cloud_answer(&mut self, words: &[&str], line: &Line<'_>) -> UplinkEvent {
         let kind = *words.last().expect("what is answered");
-        let mut open =
-            self.asked.iter().enumerate().filter(|(_, (_, message))| is_kind(kind, message));
+        let name = small_site::cloud();
+        let mut open = self
+            .asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (uplink, _, message))| *uplink == name && is_kind(kind, message));
         let found = match line.text("which") {
             Some("newest") => open.next_back(),
             _ => open.next(),
         };
         let at = found.unwrap_or_else(|| panic!("no open question about {kind}")).0;
-        let (sequence, message) = self.asked.remove(at);
+        let (_, sequence, message) = self.asked.remove(at);
         let answer = match words[0] {
             "errors" => {
                 UplinkAnswer::Error { code: error(line), text: "so says the cloud".to_owned() }

@@ -152,8 +152,8 @@ pub fn command(command: &Command) -> String {
         Command::Pile { message: ToPile::Call { request, .. }, .. } => {
             format!("pile: call {}", pile_call(request))
         }
-        Command::Uplink { message, .. } => {
-            format!("cloud: {}", uplink_message(&message.message))
+        Command::Uplink { uplink, message } => {
+            format!("{uplink}: {}", uplink_message(&message.message))
         }
         Command::Load(query) => format!("load {query:?}"),
         Command::ReadMeter { meter } => format!("read meter {meter}"),

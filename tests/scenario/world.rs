@@ -6,6 +6,7 @@ mod arguments;
 mod cloud;
 mod meter;
 mod pile;
+mod uplinks;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use sitepilot::{
     domain::{
         event::{HistoryLevel, HistoryQuery, OperatorRequest},
-        id::{ConnectionId, MeterName, OrderSeq, Sequence, StartToken},
+        id::{ConnectionId, MeterName, OrderSeq, Sequence, StartToken, UplinkName},
         order::Order,
         quantity::Energy,
         reading::Metering,
@@ -23,10 +24,11 @@ use sitepilot::{
     },
     ledger::{Ledger, Options},
     site::{
-        Input, MeterConfig, Site, SiteConfig,
+        Input, MeterConfig, Site, SiteConfig, UplinkConfig,
         alarm::DoorsTrouble,
         command::{Command, Query},
         entry::Entry,
+        snapshot::Snapshot,
         step::Step,
     },
 };
@@ -34,7 +36,7 @@ use sitepilot::{
 use crate::{
     script::{Line, span_ms},
     show,
-    small_site::{cloud, config},
+    small_site::{PILE, cloud, config},
     spoken::Spoken,
 };
 
@@ -50,12 +52,15 @@ pub struct World {
     quality: ClockQuality,
     connection: u64,
     sequence: u64,
-    /// What the cloud was asked and has not answered, newest last.
-    asked: Vec<(Sequence, UplinkMessage)>,
+    /// What was said on the uplinks and not answered, newest last.
+    asked: Vec<(UplinkName, Sequence, UplinkMessage)>,
     calls: Vec<ToPile>,
     tokens: Vec<StartToken>,
-    /// Every offline order that left: payloads by record id.
-    copies: BTreeMap<Bytes, Bytes>,
+    /// Every order that left whole: payloads by uplink and order id.
+    copies: BTreeMap<(UplinkName, String), Bytes>,
+    numbers: BTreeMap<String, OrderSeq>,
+    /// The uplinks beside the cloud; a change counts from the next power cut on.
+    others: Vec<UplinkConfig>,
     /// The meters of the config; a change counts from the next power cut on.
     meters: Vec<MeterConfig>,
     /// Pile and cloud by their bytes, where the script says what they speak.
@@ -85,6 +90,8 @@ impl World {
             calls: Vec::new(),
             tokens: Vec::new(),
             copies: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            others: Vec::new(),
             meters: Vec::new(),
             spoken: None,
             transcript: Vec::new(),
@@ -137,6 +144,9 @@ impl World {
             if let Entry::OrderSettled { seq, .. } = entry {
                 *self.settled.entry(*seq).or_default() += 1;
             }
+            if let Entry::OrderRecorded(order) = entry {
+                self.numbers.insert(order.id.to_string(), order.seq);
+            }
             self.watch_meters(entry);
         }
         let is_derived = step.is_derived();
@@ -153,10 +163,11 @@ impl World {
                 continue;
             }
             let at_s = self.now().wall.known_s();
-            let shown = match &mut self.spoken {
+            let mut shown = match &mut self.spoken {
                 Some(spoken) => spoken.shown(&command, at_s),
                 None => show::command(&command),
             };
+            shown.push_str(&self.which_order(&command));
             self.transcript.push(format!("    > {shown}"));
             self.note(command);
         }
@@ -171,16 +182,25 @@ impl World {
         self.step(Input::Loaded { query, orders, total });
     }
 
+    /// Which order it is that leaves whole on an uplink beside the cloud.
+    fn which_order(&self, command: &Command) -> String {
+        let Command::Uplink { uplink, message } = command else { return String::new() };
+        let UplinkMessage::Transaction { payload, .. } = &message.message else {
+            return String::new();
+        };
+        let seq = self.numbers[&order_id(payload)];
+        if self.is_other(uplink.as_str()) { format!(", order #{}", seq.0) } else { String::new() }
+    }
+
     fn note(&mut self, command: Command) {
         match command {
-            Command::Uplink { message, .. } => {
+            Command::Uplink { uplink, message } => {
                 if let UplinkMessage::Transaction { payload, .. } = &message.message {
-                    // The order's id comes first, in either revision.
-                    let record = payload.slice(..payload.len().min(34));
-                    let first = self.copies.entry(record).or_insert(payload.clone());
+                    let copy = (uplink.clone(), order_id(payload));
+                    let first = self.copies.entry(copy).or_insert(payload.clone());
                     assert_eq!(first, payload, "every copy of an order carries the same payload");
                 }
-                self.asked.push((message.sequence, message.message));
+                self.asked.push((uplink, message.sequence, message.message));
             }
             Command::Pile { message: ToPile::Answer { reply, .. }, .. } => {
                 self.replies.push(reply);
@@ -201,7 +221,17 @@ impl World {
 
     /// How many questions of a kind the cloud has not answered.
     pub fn open_questions(&self, kind: &str) -> usize {
-        self.asked.iter().filter(|(_, message)| cloud::is_kind(kind, message)).count()
+        self.open_at(&cloud(), kind)
+    }
+
+    /// How many questions of a kind nobody has answered on an uplink.
+    pub fn open_at(&self, name: &UplinkName, kind: &str) -> usize {
+        let open = self.asked.iter().filter(|(uplink, ..)| uplink == name);
+        open.filter(|(_, _, message)| cloud::is_kind(kind, message)).count()
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        self.site.as_ref().expect("running").snapshot(self.now())
     }
 
     /// Every ended order, as the ledger has it.
@@ -211,7 +241,7 @@ impl World {
     }
 
     pub fn unsettled(&self) -> u64 {
-        self.site.as_ref().expect("running").snapshot(self.now()).unsettled
+        self.snapshot().unsettled
     }
 
     /// What memory and ledger must agree on after every line.
@@ -241,8 +271,10 @@ impl World {
             let shown = meter.values.energy_import;
             assert!(shown.is_none() || known <= shown, "meter {} falls", meter.name);
         }
-        let owed = image.owed.get(&cloud()).map_or(0, |owed| owed.orders);
-        assert_eq!(owed, snapshot.uplinks[0].backlog, "orders owed");
+        for uplink in &snapshot.uplinks {
+            let owed = image.owed.get(&uplink.name).map_or(0, |owed| owed.orders);
+            assert_eq!(owed, uplink.backlog, "orders owed to {}", uplink.name);
+        }
     }
 
     pub fn run(&mut self, text: &str) {
@@ -274,9 +306,13 @@ impl World {
                 self.says(who, says, message, &line);
             }
             ["meters"] => self.show_meters(),
+            ["uplinks"] => self.show_uplinks(),
+            ["uplink", name, rest @ ..] => self.uplink(name, rest, &line),
+            ["retire", name] => self.retire(name),
             ["meter", name, rest @ ..] => self.meter(name, rest, &line),
             ["pile", rest @ ..] => self.pile(rest, &line),
             ["cloud", rest @ ..] => self.cloud(rest, &line),
+            [name, rest @ ..] if self.is_other(name) => self.other(name, rest, &line),
             other => panic!("not a line of a script: {other:?}"),
         }
     }
@@ -298,10 +334,11 @@ impl World {
     }
 
     fn config(&self) -> SiteConfig {
-        let config = match &self.spoken {
+        let mut config = match &self.spoken {
             Some(spoken) => config(spoken.pile, spoken.cloud),
             None => config(Revision::V1_10, Revision::V1_10),
         };
+        config.uplinks.extend(self.others.iter().cloned());
         SiteConfig { meters: self.meters.clone(), ..config }
     }
 
@@ -335,7 +372,7 @@ impl World {
     }
 
     fn alarms(&mut self) {
-        let snapshot = self.site.as_ref().expect("running").snapshot(self.now());
+        let snapshot = self.snapshot();
         for (kind, alarm) in &snapshot.alarms {
             self.transcript.push(format!("    ! {} ({}) {}", kind.name(), alarm.count, alarm.text));
         }
@@ -343,7 +380,6 @@ impl World {
 
     fn orders(&mut self) {
         for order in self.ended() {
-            let delivery = &order.deliveries[0];
             self.transcript.push(format!(
                 "    = #{} {} started {:?} ended {:?} {} Wh, {}{}",
                 order.seq.0,
@@ -351,7 +387,7 @@ impl World {
                 order.started_s,
                 order.ending.as_ref().and_then(|ending| ending.ended_s),
                 order.ending.as_ref().map_or(0, |ending| ending.energy.wh()),
-                delivery.state.name(),
+                deliveries(&order),
                 if order.flags.disputed { ", disputed" } else { "" },
             ));
             if let Some(metering) = &order.metering {
@@ -373,6 +409,28 @@ impl World {
             self.sequence
         })
     }
+}
+
+/// `confirmed`; where there are several, `confirmed cloud, queued ec`.
+fn deliveries(order: &Order) -> String {
+    if let [only] = order.deliveries.as_slice() {
+        return only.state.name().to_owned();
+    }
+    let named = order.deliveries.iter().map(|delivery| {
+        let reason = delivery.last_error.as_ref().map(|reason| format!(" ({reason})"));
+        let reason = reason.unwrap_or_default();
+        format!("{} {}{reason}", delivery.state.name(), delivery.uplink)
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// The order that bytes of a wire are about: on each of them its id stands as it is.
+fn order_id(payload: &[u8]) -> String {
+    let is_id = |text: &&[u8]| {
+        text.starts_with(PILE.as_bytes()) && text.iter().all(u8::is_ascii_alphanumeric)
+    };
+    let id = payload.windows(2 * PILE.len()).rfind(is_id).expect("the id of an order");
+    String::from_utf8(id.to_vec()).expect("letters and digits")
 }
 
 fn all_history() -> Query {
