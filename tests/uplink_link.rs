@@ -24,7 +24,7 @@ use sitepilot::{
     },
     protocol::charger::{station, wire::v1_10},
     site::Input,
-    uplink::{Account, Accounts, Counters, Link, Login, Outbox, Settings},
+    uplink::{Account, Accounts, Broker, Counters, Link, Login, Outbox, Settings},
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -159,14 +159,16 @@ fn settings(port: u16, accounts: Arc<Kept>) -> Settings {
             connectors: BTreeMap::new(),
         })
         .1,
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: None,
+        broker: Broker {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls: None,
+            keep_alive: Duration::from_secs(5),
+            max_inflight: 20,
+        },
         default_login: Login { username: "default".to_owned(), password: "secret".to_owned() },
         registration_code: "CODE".to_owned(),
         login_retry: Duration::from_millis(200),
-        keep_alive: Duration::from_secs(5),
-        max_inflight: 20,
         accounts,
         now: Arc::new(Now::default),
     }

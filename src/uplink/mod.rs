@@ -1,20 +1,26 @@
-//! Uplinks to backends over MQTT.
+//! Uplinks: to backends of the charging-station protocol ([`Link`]) and to queues ([`QueueLink`]),
+//! both over MQTT.
 //!
-//! One task per uplink connects, registers once if it has no account, subscribes, tells the site
-//! that it is connected, and then carries messages both ways until the link fails. Every
-//! connection is a new client with a clean session: what is unsent is what the ledger says, so
-//! nothing of an old connection is worth resuming.
+//! One task per uplink connects, registers once where it has to and has no account, subscribes,
+//! tells the site that it is connected, and then carries messages both ways until the link fails.
+//! Every connection is a new client with a clean session: what is unsent is what the ledger says,
+//! so nothing of an old connection is worth resuming.
 
 mod backoff;
 mod counters;
+mod flight;
+mod life;
 mod link;
 mod mqtt;
 mod outbox;
+mod queue;
+mod seldom;
 mod settings;
 mod tls;
 
 pub use counters::{Counters, Counts};
 pub use link::Link;
 pub use outbox::{Outbox, Refused};
-pub use settings::{Account, Accounts, Login, Settings};
+pub use queue::{MakeDialect, QueueLink, QueueSettings};
+pub use settings::{Account, Accounts, Broker, Login, Settings};
 pub use tls::{OwnFiles, TlsError, client_config};

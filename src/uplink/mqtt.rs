@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet,
-    Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing,
+    Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use tokio::sync::Semaphore;
 
-use super::settings::{Login, Settings};
+use super::{
+    life::End,
+    settings::{Broker, Login},
+};
 use crate::protocol::charger::apdu::SENT_LIMIT;
 
 /// Unacknowledged publishes, for the library: far above what [`Connection::places`] allows, so that
@@ -30,6 +33,9 @@ const MAX_OUTGOING_BYTES: usize = SENT_LIMIT + 1024;
 /// From the TCP connection to the CONNACK, and to the SUBACK.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// At the end, what is in flight gets that long.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// Why a connection ended or did not come about.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
@@ -48,30 +54,52 @@ pub(super) enum LinkError {
 /// A connection that is logged in and subscribed.
 pub(super) struct Connection {
     pub(super) client: AsyncClient,
-    /// Places for publishes of QoS 2; whoever publishes one forgets its permit, and the broker's
-    /// last acknowledgement gives it back.
+    /// Places for publishes of QoS 1 and 2; whoever publishes one forgets its permit, and the
+    /// broker's last acknowledgement gives it back.
     pub(super) places: Arc<Semaphore>,
     events: EventLoop,
     silence_limit: Duration,
+}
+
+/// What happened on a connection.
+pub(super) enum Step {
+    /// The broker sent a message.
+    Message(Publish),
+    /// A publish was written under this packet id.
+    Written(u16),
+    /// The broker has a publish of QoS 1.
+    Acknowledged(u16),
+    /// Something else.
+    Other,
+}
+
+impl From<LinkError> for End {
+    fn from(error: LinkError) -> Self {
+        match &error {
+            LinkError::Refused(_) => Self::Refused(error.to_string()),
+            _ => Self::Down(error.to_string()),
+        }
+    }
 }
 
 impl Connection {
     /// Connects, logs in and subscribes. Also gives what the backend sent before the SUBACK, which
     /// comes before anything [`Connection::next`] gives.
     pub(super) async fn open(
-        settings: &Settings,
-        login: &Login,
+        broker: &Broker,
+        client_id: &str,
+        login: Option<&Login>,
         filters: Vec<(String, u8)>,
     ) -> Result<(Self, Vec<Publish>), LinkError> {
-        let (client, mut events) = AsyncClient::new(options(settings, login), REQUESTS);
+        let (client, mut events) = AsyncClient::new(options(broker, client_id, login), REQUESTS);
         let mut network = events.network_options();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(SETUP_TIMEOUT.as_secs());
         events.set_network_options(network);
         // A keep-alive makes an event at each of its ticks, and the library itself takes two to
         // notice a dead peer; but it waits for ever on a socket that takes no bytes.
-        let silence_limit = settings.keep_alive * 2 + SETUP_TIMEOUT;
-        let places = usize::try_from(settings.max_inflight).unwrap_or(Semaphore::MAX_PERMITS);
+        let silence_limit = broker.keep_alive * 2 + SETUP_TIMEOUT;
+        let places = usize::try_from(broker.max_inflight).unwrap_or(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places));
         let mut connection = Self { client, places, events, silence_limit };
         let early = tokio::time::timeout(SETUP_TIMEOUT * 2, connection.set_up(filters))
@@ -82,6 +110,9 @@ impl Connection {
 
     async fn set_up(&mut self, filters: Vec<(String, u8)>) -> Result<Vec<Publish>, LinkError> {
         self.poll().await?;
+        if filters.is_empty() {
+            return Ok(Vec::new());
+        }
         let names: Vec<_> = filters.iter().map(|(filter, _)| filter.clone()).collect();
         let filters =
             filters.into_iter().map(|(path, qos)| SubscribeFilter::new(path, quality(qos)));
@@ -109,18 +140,27 @@ impl Connection {
     /// The next message of the backend. Not to be cancelled and resumed.
     pub(super) async fn next(&mut self) -> Result<Publish, LinkError> {
         loop {
-            match self.poll().await? {
-                Event::Incoming(Packet::Publish(publish)) => return Ok(publish),
-                Event::Outgoing(rumqttc::Outgoing::Disconnect) => return Err(LinkError::Closed),
-                _ => {}
+            if let Step::Message(publish) = self.step().await? {
+                return Ok(publish);
             }
         }
+    }
+
+    /// What happens next. Not to be cancelled and resumed.
+    pub(super) async fn step(&mut self) -> Result<Step, LinkError> {
+        Ok(match self.poll().await? {
+            Event::Incoming(Packet::Publish(publish)) => Step::Message(publish),
+            Event::Incoming(Packet::PubAck(ack)) => Step::Acknowledged(ack.pkid),
+            Event::Outgoing(Outgoing::Publish(id)) => Step::Written(id),
+            Event::Outgoing(Outgoing::Disconnect) => return Err(LinkError::Closed),
+            Event::Incoming(_) | Event::Outgoing(_) => Step::Other,
+        })
     }
 
     async fn poll(&mut self) -> Result<Event, LinkError> {
         match tokio::time::timeout(self.silence_limit, self.events.poll()).await {
             Ok(Ok(event)) => {
-                if matches!(event, Event::Incoming(Packet::PubComp(_))) {
+                if let Event::Incoming(Packet::PubAck(_) | Packet::PubComp(_)) = event {
                     self.places.add_permits(1);
                 }
                 Ok(event)
@@ -157,20 +197,31 @@ const fn quality(qos: u8) -> QoS {
     }
 }
 
-fn options(settings: &Settings, login: &Login) -> MqttOptions {
+/// Ends a connection politely; the broker must not take it for a lost one.
+pub(super) async fn farewell(connection: &mut Connection) {
+    if connection.client.try_disconnect().is_ok() {
+        // Ends with the connection; what comes before is of no interest any more.
+        let rest = async { while connection.next().await.is_ok() {} };
+        let _ = tokio::time::timeout(FAREWELL, rest).await;
+    }
+}
+
+fn options(broker: &Broker, client_id: &str, login: Option<&Login>) -> MqttOptions {
     // The library joins host and port with a colon; only a numeric IPv6 address needs brackets.
-    let host = match settings.host.contains(':') && settings.tls.is_none() {
-        true => format!("[{}]", settings.host),
-        false => settings.host.clone(),
+    let host = match broker.host.contains(':') && broker.tls.is_none() {
+        true => format!("[{}]", broker.host),
+        false => broker.host.clone(),
     };
-    let mut options = MqttOptions::new(settings.client_id(), host, settings.port);
+    let mut options = MqttOptions::new(client_id, host, broker.port);
     options
         .set_clean_session(true)
-        .set_keep_alive(settings.keep_alive)
-        .set_credentials(&login.username, &login.password)
+        .set_keep_alive(broker.keep_alive)
         .set_inflight(INFLIGHT)
         .set_max_packet_size(MAX_INCOMING_BYTES, MAX_OUTGOING_BYTES);
-    if let Some(config) = &settings.tls {
+    if let Some(login) = login {
+        options.set_credentials(&login.username, &login.password);
+    }
+    if let Some(config) = &broker.tls {
         let config = TlsConfiguration::Rustls(config.clone());
         options.set_transport(Transport::tls_with_config(config));
     }

@@ -16,22 +16,14 @@ pub struct Settings {
     pub name: UplinkName,
     /// Settings of its wire, as they are now: piles may be admitted while the link is up.
     pub station: watch::Receiver<station::Settings>,
-    /// Name or address of the backend.
-    pub host: String,
-    /// TCP port of the backend.
-    pub port: u16,
-    /// With TLS; `None` is plain TCP.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Where its broker is.
+    pub broker: Broker,
     /// The account to register with.
     pub default_login: Login,
     /// What a registration is allowed with.
     pub registration_code: String,
     /// Between attempts after a refused login.
     pub login_retry: Duration,
-    /// MQTT keep-alive.
-    pub keep_alive: Duration,
-    /// Publishes of QoS 2 that may be unacknowledged at the same time.
-    pub max_inflight: u64,
     /// Where issued accounts are kept.
     pub accounts: Arc<dyn Accounts>,
     /// Tells the moment.
@@ -43,9 +35,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("name", &self.name)
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .field("tls", &self.tls.is_some())
+            .field("broker", &self.broker)
             .finish_non_exhaustive()
     }
 }
@@ -56,9 +46,31 @@ impl Settings {
     pub fn client_id(&self) -> String {
         self.station.borrow().client_id()
     }
+}
 
-    pub(super) fn now_s(&self) -> Option<i64> {
-        (self.now)().wall.known_s()
+/// Where a broker is and how a connection to it is kept.
+#[derive(Clone)]
+pub struct Broker {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// With TLS; `None` is plain TCP.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Publishes that may be unfinished at the same time.
+    pub max_inflight: u64,
+}
+
+impl fmt::Debug for Broker {
+    /// Leaves the keys out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
     }
 }
 

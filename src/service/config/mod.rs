@@ -41,7 +41,7 @@ pub use seat::{Lines, Seat};
 pub use secret::Secret;
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
-pub use uplink::{Access, Charger, Ec, Endpoint, Far, Jcpp, Peaq, Uplink};
+pub use uplink::{Access, Charger, Ec, Endpoint, Far, Jcpp, Pace, Peaq, Uplink};
 
 use super::{expiry, profiles::Shelf};
 use crate::{

@@ -142,9 +142,9 @@ fn queues_get_their_names_topics_and_logins() {
     let access = &jcpp.access;
     let (username, password) = access.login.as_ref().unwrap();
     assert_eq!((username.as_str(), password.expose()), ("u", "secret of this file"));
-    assert_eq!((access.client_id.as_str(), access.max_inflight), ("c", 7));
+    assert_eq!((access.client_id.as_str(), access.pace.max_inflight), ("c", 7));
     let seconds = Duration::from_secs;
-    assert_eq!((access.login_retry, access.keep_alive), (seconds(9), seconds(8)));
+    assert_eq!((access.pace.login_retry, access.pace.keep_alive), (seconds(9), seconds(8)));
     assert_eq!((jcpp.settings.topic_prefix.as_str(), jcpp.settings.heartbeat_ms), ("/a/b", 5000));
     let tags = &jcpp.settings.tags;
     let bands = ["night", "flat", "tip"].map(|tag| tags.band(tag));

@@ -8,13 +8,16 @@ use tokio::sync::watch;
 use super::{rooms::Rooms, start::Shared};
 use crate::{
     domain::id::UplinkName,
-    protocol::charger::station,
+    protocol::{charger::station, jcpp},
     service::{
-        config::{Charger, Config, Endpoint, Far, Uplink},
+        config::{Access, Charger, Config, Endpoint, Far, Pace, Secret, Uplink},
         roster::Roster,
     },
     site::{UplinkConfig, Wire},
-    uplink::{self, Accounts, Counters, Link, Login, Outbox},
+    uplink::{
+        self, Accounts, Broker, Counters, Link, Login, MakeDialect, Outbox, QueueLink,
+        QueueSettings,
+    },
 };
 
 impl Shared<'_> {
@@ -27,17 +30,20 @@ impl Shared<'_> {
         let (stop_uplinks, stop) = watch::channel(false);
         for uplink in &self.config.uplinks {
             let (outbox, counters) = self.uplinks[&uplink.name].clone();
-            let inbox = self.inbox.clone();
+            let (inbox, stop) = (self.inbox.clone(), stop.clone());
             match &uplink.far {
                 Far::Charger(charger) => {
                     let settings = self.charger(uplink, charger, accounts)?;
-                    let link = Link::new(settings, outbox, counters, inbox, stop.clone());
-                    rooms.task("uplink", async move {
-                        link.run().await;
-                        Ok(())
-                    });
+                    start(rooms, Link::new(settings, outbox, counters, inbox, stop).run());
                 }
-                Far::Ec(_) | Far::Jcpp(_) | Far::Peaq(_) => {}
+                Far::Jcpp(jcpp) => {
+                    let wire = jcpp.settings.clone();
+                    let dialect: MakeDialect =
+                        Arc::new(move || Box::new(jcpp::dialect::Queue::new(wire.clone())));
+                    let settings = self.queue(uplink, &jcpp.access, dialect)?;
+                    start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
+                }
+                Far::Ec(_) | Far::Peaq(_) => {}
             }
         }
         Ok(stop_uplinks)
@@ -53,21 +59,53 @@ impl Shared<'_> {
         Ok(uplink::Settings {
             name: uplink.name.clone(),
             station: self.stations[&uplink.name].subscribe(),
-            host: charger.endpoint.host.clone(),
-            port: charger.endpoint.port,
-            tls: tls(uplink, &charger.endpoint)?,
-            default_login: Login {
-                username: charger.username.clone(),
-                password: charger.password.expose().to_owned(),
-            },
+            broker: broker(uplink, &charger.endpoint, &charger.pace)?,
+            default_login: login(&charger.username, &charger.password),
             registration_code: charger.registration_code.expose().to_owned(),
-            login_retry: charger.login_retry,
-            keep_alive: charger.keep_alive,
-            max_inflight: charger.max_inflight,
+            login_retry: charger.pace.login_retry,
             accounts: accounts.clone(),
             now: Arc::new(move || clock.now()),
         })
     }
+
+    fn queue(
+        &self,
+        uplink: &Uplink,
+        access: &Access,
+        dialect: MakeDialect,
+    ) -> anyhow::Result<QueueSettings> {
+        let clock = self.clock.clone();
+        Ok(QueueSettings {
+            name: uplink.name.clone(),
+            broker: broker(uplink, &access.endpoint, &access.pace)?,
+            client_id: access.client_id.clone(),
+            login: access.login.as_ref().map(|(username, password)| login(username, password)),
+            login_retry: access.pace.login_retry,
+            dialect,
+            now: Arc::new(move || clock.now()),
+        })
+    }
+}
+
+fn start(rooms: &mut Rooms, life: impl Future<Output = ()> + Send + 'static) {
+    rooms.task("uplink", async move {
+        life.await;
+        Ok(())
+    });
+}
+
+fn login(username: &str, password: &Secret) -> Login {
+    Login { username: username.to_owned(), password: password.expose().to_owned() }
+}
+
+fn broker(uplink: &Uplink, endpoint: &Endpoint, pace: &Pace) -> anyhow::Result<Broker> {
+    Ok(Broker {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        tls: tls(uplink, endpoint)?,
+        keep_alive: pace.keep_alive,
+        max_inflight: pace.max_inflight,
+    })
 }
 
 fn tls(uplink: &Uplink, endpoint: &Endpoint) -> anyhow::Result<Option<Arc<rustls::ClientConfig>>> {

@@ -1,6 +1,6 @@
 //! `kind = "charger"`: the charging-station protocol over MQTT.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     super::{
@@ -39,12 +39,8 @@ pub struct Charger {
     pub password: Secret,
     /// What one step of the `elecData` is that the site makes of a meter's readings.
     pub elec_data_unit: Energy,
-    /// Between attempts after a refused login.
-    pub login_retry: Duration,
-    /// MQTT keep-alive.
-    pub keep_alive: Duration,
-    /// Publishes of QoS 2 that may be unacknowledged at the same time.
-    pub max_inflight: u64,
+    /// How a connection to its broker is kept.
+    pub pace: Pace,
 }
 
 impl Charger {
@@ -78,7 +74,7 @@ pub(super) fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option
     let password = secret::read(section, "password_file", "password_credential", faults);
     let elec_data_unit_wh =
         section.number_or("elec_data_unit_wh", 1..=100_000, ELEC_DATA_UNIT.wh(), faults);
-    let Pace { login_retry, keep_alive, max_inflight } = pace(section, faults);
+    let pace = pace(section, faults);
     Some(Charger {
         revision: revision?,
         endpoint: endpoint?,
@@ -89,8 +85,6 @@ pub(super) fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option
         username: username?,
         password: password?,
         elec_data_unit: Energy::from_wh(elec_data_unit_wh),
-        login_retry,
-        keep_alive,
-        max_inflight,
+        pace,
     })
 }

@@ -23,7 +23,7 @@ mod role;
 pub use charger::Charger;
 pub use ec::Ec;
 pub use endpoint::Endpoint;
-pub use queue::{Access, Jcpp, Peaq};
+pub use queue::{Access, Jcpp, Pace, Peaq};
 
 use role::{Kind, Role};
 

@@ -27,12 +27,8 @@ pub struct Access {
     pub client_id: String,
     /// User name and password; `None`: the broker wants none.
     pub login: Option<(String, Secret)>,
-    /// Between attempts after a refused login.
-    pub login_retry: Duration,
-    /// MQTT keep-alive.
-    pub keep_alive: Duration,
-    /// Publishes that may be unacknowledged at the same time.
-    pub max_inflight: u64,
+    /// How a connection to it is kept.
+    pub pace: Pace,
 }
 
 /// The queue of a JCPP application.
@@ -60,10 +56,14 @@ const _: () = assert!(MAX_CONNECTORS <= 99 && CONNECTORS_LIMIT <= 99);
 const MAX_PREFIX_BYTES: usize = 128;
 
 /// How a connection to a broker is kept.
-pub(super) struct Pace {
-    pub(super) login_retry: Duration,
-    pub(super) keep_alive: Duration,
-    pub(super) max_inflight: u64,
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Between attempts after a refused login.
+    pub login_retry: Duration,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Publishes of QoS 1 and 2 that may be unfinished at the same time.
+    pub max_inflight: u64,
 }
 
 pub(super) fn pace(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Pace {
@@ -134,15 +134,8 @@ fn access(
 ) -> Option<Access> {
     let endpoint = endpoint::broker(section, faults);
     let login = login(section, faults);
-    let Pace { login_retry, keep_alive, max_inflight } = pace(section, faults);
-    Some(Access {
-        endpoint: endpoint?,
-        client_id: client_id?,
-        login: login?,
-        login_retry,
-        keep_alive,
-        max_inflight,
-    })
+    let pace = pace(section, faults);
+    Some(Access { endpoint: endpoint?, client_id: client_id?, login: login?, pace })
 }
 
 /// Name and password, or neither; `None` if something is wrong with them.
