@@ -6,6 +6,9 @@
 //! random part of the writes is there, or a random part of their 512-byte sectors. Each time the
 //! ledger is opened, has to be what it was after the last commit that returned (or the next one,
 //! whole), and its journal has to verify.
+//!
+//! Two uplinks get the orders. One joins after a while, gets those from before as well, lags behind
+//! by most of the workload, and then catches up.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -13,12 +16,13 @@ use std::{collections::BTreeMap, fs, path::Path, thread};
 
 use sitepilot::{
     domain::{
-        id::OrderSeq,
+        id::{OrderSeq, UplinkName},
         order::{DeliveryState, Order, OrderState, Progress},
         quantity::Energy,
+        time::Stamp,
     },
     ledger::{Filter, Ledger, Options},
-    site::entry::Entry,
+    site::{Lookup, command::Query, entry::Entry},
 };
 
 #[path = "support/orders.rs"]
@@ -34,6 +38,13 @@ const CUTS: usize = 2100;
 /// Commits of the workload, and orders begun by each.
 const COMMITS: u64 = 50;
 const ORDERS_PER_COMMIT: u64 = 3;
+/// The commit with which the second uplink joins, and the one from which on it catches up, with so
+/// many orders each.
+const JOINS: u64 = 12;
+const CATCHES_UP: u64 = 38;
+const CAUGHT_UP_PER_COMMIT: usize = 8;
+/// How long ago a confirmation may be to be asked for again: three commits.
+const WITHIN_MS: u64 = 3000;
 /// Threads that build and check disks.
 const THREADS: usize = 2;
 /// A sector is written whole or not at all.
@@ -50,49 +61,100 @@ fn options(vfs: Option<String>) -> Options {
 /// Runs the workload; gives what was held after each commit, the first being the empty ledger.
 fn workload(dir: &Path, recorder: &Recorder) -> Vec<Held> {
     let (mut ledger, _) = Ledger::open(dir, options(Some(recorder.name()))).unwrap();
-    let cloud = uplink("cloud");
     let mut held = Held::new();
     let mut states = vec![held.clone()];
     recorder.mark(0);
     for commit in 1..=COMMITS {
         let at = stamp(commit * 1000);
         let mut entries = Vec::new();
-        // Orders of the three commits before this one go one step further.
-        for order in held.values_mut() {
-            match (commit - order.opened.mono.0 / 1000, order.state) {
-                (1, OrderState::Charging) => {
-                    let progress = Progress { energy: Energy::from_wh(500), cost: None, at };
-                    entries.push(Entry::ProgressKept { seq: order.seq, progress });
-                    order.progress = Some(progress);
-                }
-                (2, OrderState::Charging) => {
-                    *order = ended(order, at, std::slice::from_ref(&cloud));
-                    entries.push(record_entry(order));
-                }
-                (3, OrderState::Recorded) => {
-                    entries.push(confirmed(order, &cloud, at));
-                    entries.push(settled(order, at));
-                    order.state = OrderState::Settled;
-                    order.deliveries[0].state = DeliveryState::Confirmed;
-                    order.deliveries[0].attempts = 1;
-                    order.deliveries[0].confirmed = Some(at);
-                }
-                _ => {}
-            }
+        go_on(&mut held, commit, at, &mut entries);
+        if commit >= CATCHES_UP {
+            catch_up(&mut held, at, &mut entries);
         }
         for number in 0..ORDERS_PER_COMMIT {
             let order = opened(commit * ORDERS_PER_COMMIT + number, number, at);
             entries.push(open_entry(&order));
             held.insert(order.seq, order);
         }
+        if commit == JOINS {
+            let uplinks = [uplink("cloud")].into();
+            entries.push(Entry::RequiredChanged { uplinks, at });
+            let (uplink, kind) = (uplink("second"), "ec".to_owned());
+            let since_s = Some(stamp(0).wall.unix_s());
+            entries.push(Entry::UplinkEnlisted { uplink, kind, since_s, at });
+        }
         ledger.record(&entries).unwrap();
         recorder.mark(states.len());
+        if commit == JOINS {
+            take_over_places(&mut held, &mut ledger);
+        }
         states.push(held.clone());
         if commit % 20 == 0 {
             ledger.checkpoint().unwrap();
         }
     }
     states
+}
+
+/// Orders of the three commits before this one go one step further.
+fn go_on(held: &mut Held, commit: u64, at: Stamp, entries: &mut Vec<Entry>) {
+    let mut uplinks = vec![uplink("cloud"), uplink("second")];
+    uplinks.truncate(if commit < JOINS { 1 } else { 2 });
+    for order in held.values_mut() {
+        match (commit - order.opened.mono.0 / 1000, order.state) {
+            (1, OrderState::Charging) => {
+                let progress = Progress { energy: Energy::from_wh(500), cost: None, at };
+                entries.push(Entry::ProgressKept { seq: order.seq, progress });
+                order.progress = Some(progress);
+            }
+            (2, OrderState::Charging) => {
+                *order = ended(order, at, &uplinks);
+                entries.push(record_entry(order));
+            }
+            (3, OrderState::Recorded) => {
+                entries.extend([confirm(order, &uplinks[0], at), settled(order, at)]);
+                order.state = OrderState::Settled;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The second uplink confirms what was recorded first, but for every tenth, which it cannot have.
+fn catch_up(held: &mut Held, at: Stamp, entries: &mut Vec<Entry>) {
+    let second = uplink("second");
+    let is_owed = |order: &&mut Order| order.delivery(&second).is_some_and(|d| d.state.is_owed());
+    let mut owed: Vec<&mut Order> = held.values_mut().filter(is_owed).collect();
+    owed.sort_by_key(|order| order.delivery(&second).map(|delivery| delivery.place));
+    for order in owed.into_iter().take(CAUGHT_UP_PER_COMMIT) {
+        let (seq, uplink) = (order.seq, second.clone());
+        if !seq.0.is_multiple_of(10) {
+            entries.push(confirm(order, &second, at));
+            continue;
+        }
+        let delivery = order.delivery_mut(&second).unwrap();
+        delivery.state = DeliveryState::Retired;
+        delivery.last_error = Some("too long".to_owned());
+        entries.push(Entry::DeliveryWaived { seq, uplink, at, reason: "too long".to_owned() });
+    }
+}
+
+fn confirm(order: &mut Order, uplink: &UplinkName, at: Stamp) -> Entry {
+    let delivery = order.delivery_mut(uplink).unwrap();
+    (delivery.state, delivery.attempts) = (DeliveryState::Confirmed, 1);
+    delivery.confirmed = Some(at);
+    confirmed(order, uplink, at)
+}
+
+/// The places of what an uplink that joined was given are the ledger's own.
+fn take_over_places(held: &mut Held, ledger: &mut Ledger) {
+    let mut given = 0;
+    for order in held.values_mut().filter(|order| order.ending.is_some()) {
+        let found = ledger.lookup(&Lookup::Id(order.id)).unwrap().pop().unwrap();
+        given += found.deliveries.len() - order.deliveries.len();
+        order.deliveries = found.deliveries;
+    }
+    assert!(given > 20, "{given} orders of the past");
 }
 
 /// A file: what is surely on the disk, and what was asked for since.
@@ -214,8 +276,29 @@ fn check(dir: &Path, mark: Option<usize>, states: &[Held], what: &str) {
             states[known].iter().filter(|(seq, o)| found.get(seq) != Some(o)).collect();
         panic!("{what}: {} orders of {} differ: {lost:?}", lost.len(), states[known].len());
     }
-    let open = ledger.load().unwrap().open;
-    assert!(open.iter().all(|order| found[&order.seq] == *order), "{what}");
+    let image = ledger.load().unwrap();
+    assert!(image.open.iter().all(|order| found[&order.seq] == *order), "{what}");
+    let second = uplink("second");
+    let deliveries = || found.values().filter_map(|order| order.delivery(&second));
+    let owed = deliveries().filter(|delivery| delivery.state.is_owed()).count() as u64;
+    assert_eq!(image.owed.get(&second).map_or(0, |owed| owed.orders), owed, "{what}");
+    assert_eq!(image.enlisted.contains_key(&second), deliveries().count() > 0, "{what}");
+    check_recent(&ledger, &found, &second, what);
+}
+
+/// What was confirmed last is found.
+fn check_recent(ledger: &Ledger, found: &Held, name: &UplinkName, what: &str) {
+    let confirmed_ms = |order: &Order| Some(order.delivery(name)?.confirmed?.mono.0);
+    let last_ms = found.values().filter_map(confirmed_ms).max();
+    let is_recent = |order: &&Order| {
+        confirmed_ms(order).is_some_and(|ms| Some(ms) >= last_ms.map(|last| last - WITHIN_MS))
+    };
+    let expected: Vec<OrderSeq> = found.values().filter(is_recent).map(|o| o.seq).collect();
+    let (uplink, until, after) = (name.clone(), stamp(COMMITS * 1000), OrderSeq(0));
+    let query = Query::Recent { uplink, within_ms: WITHIN_MS, until, after, limit: 500 };
+    let (recent, _) = ledger.reader().unwrap().query(&query).unwrap();
+    let recent: Vec<OrderSeq> = recent.iter().map(|order| order.seq).collect();
+    assert_eq!(recent, expected, "{what}");
 }
 
 /// Cuts after every event of its share, in turn in each mode; gives how many of each.
