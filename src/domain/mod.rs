@@ -6,6 +6,7 @@ pub mod connector;
 pub mod dating;
 pub mod event;
 pub mod gauge;
+pub mod heard;
 pub mod id;
 pub mod news;
 pub mod order;

@@ -34,6 +34,9 @@ impl Site {
                 self.close_estimated(seq, turn);
             } else if silent_ms >= INTERRUPTED_AFTER_MS.min(grace) {
                 self.book.interrupt(seq, "the pile fell silent in mid-order", turn);
+                if let Some(order) = self.book.get(seq) {
+                    self.rhythm.touch(order.key.pile);
+                }
             }
         }
     }

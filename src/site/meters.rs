@@ -159,6 +159,13 @@ impl Meters {
         self.fresh(name, now).filter(|sample| sample.at.mono >= since)
     }
 
+    /// The newest values, if they are good.
+    pub(super) fn good(&self, name: &MeterName, now: Mono) -> Option<Values> {
+        let meter = self.by_name.get(name)?;
+        let (values, _) = meter.good?;
+        (meter.quality(now) == Quality::Good).then_some(values)
+    }
+
     pub(super) fn measures(&self, name: &MeterName) -> Option<Measures> {
         self.by_name.get(name).map(|meter| meter.config.measures)
     }

@@ -5,13 +5,15 @@
 //!
 //! * `identity` which order a report means; `figures` what is billed; `reports` new, repeated,
 //!   conflicting and late reports; `book` the orders in memory
-//! * `admission` cards and starts; `remote` remote start and stop; `passing` what is
-//!   only passed on
+//! * `admission` cards and starts; `remote` remote start and stop; `calls` what piles are asked
+//!   for; `passing` what is only passed on
 //! * `link` one uplink; `questions` what it was asked; `uplinks` what happens on it; `outbox`,
 //!   `pace` and `settlement` how orders reach it; `resend` what it gets again when it comes back,
 //!   `history` what it asks for again; `joining` uplinks that are new or were removed
 //! * `meters` what is known and told of meters; `plausible` which readings are believed;
 //!   `metering` what they mean for orders; `hold` reports that wait for one
+//! * `panel` what is known of connectors in numbers; `news` and `rhythm` what uplinks that listen
+//!   are told, and when; `guests` what they command beside starts and stops
 //! * `piles` presence, boot, telemetry; `health` silence and clock; `alarm`, `snapshot` what
 //!   people see
 
@@ -32,10 +34,12 @@ use crate::domain::{
 mod admission;
 pub mod alarm;
 mod book;
+mod calls;
 pub mod command;
 pub mod config;
 pub mod entry;
 mod figures;
+mod guests;
 mod health;
 mod history;
 mod hold;
@@ -44,8 +48,10 @@ mod joining;
 mod link;
 mod metering;
 mod meters;
+mod news;
 mod outbox;
 mod pace;
+mod panel;
 mod passing;
 mod piles;
 mod plausible;
@@ -54,6 +60,7 @@ mod remote;
 mod reports;
 mod resend;
 pub mod restore;
+mod rhythm;
 mod settlement;
 pub mod snapshot;
 pub mod step;
@@ -65,12 +72,15 @@ pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
 pub use metering::{CURVE_LIMIT, CURVE_MS};
 pub use meters::KEEP_MS;
 pub use outbox::{DELIVERED_WINDOW, UNDER_WAY_LIMIT, WINDOW_LIMIT};
+pub use panel::GAUGE_FRESH_MS;
 pub use remote::REMOTES_LIMIT;
 pub use wire::{Confirmation, Wire};
 
 use alarm::Alarms;
 use book::Book;
+use calls::Calls;
 use command::{Command, Query};
+use guests::Guests;
 use hold::Held;
 use joining::Former;
 use link::Link;
@@ -81,6 +91,7 @@ use passing::Deposits;
 use piles::Pile;
 use remote::Remotes;
 use restore::Image;
+use rhythm::Rhythm;
 use snapshot::Counters;
 use step::Step;
 use turn::Turn;
@@ -238,6 +249,9 @@ pub struct Site {
     cards: BTreeMap<CardNo, Verdict>,
     tariff: Option<(u64, Original)>,
     remotes: Remotes,
+    calls: Calls,
+    rhythm: Rhythm,
+    guests: Guests,
     deposits: Deposits,
     meters: Meters,
     /// Reports of ends that wait for a reading, by connector.
@@ -276,7 +290,10 @@ impl Site {
             suspects: image.open.iter().map(|order| (order.seq, now.mono)).collect(),
             links: links.collect(),
             former: Former::all(&image, &config, stamp),
-            remotes: Remotes::restore(image.boot.0, image.remotes, &image.remote_transactions),
+            remotes: Remotes::restore(image.remotes, &image.remote_transactions),
+            calls: Calls::new(image.boot.0),
+            rhythm: Rhythm::default(),
+            guests: Guests::default(),
             deposits: Deposits::default(),
             meters: Meters::new(&config.meters, &image.meters, now.mono),
             held: BTreeMap::new(),
@@ -315,7 +332,7 @@ impl Site {
             }
             Input::Meter { meter, event } => self.meter_event(&meter, event, &mut turn),
             Input::Loaded { query, orders, total } => self.loaded(query, orders, total, &mut turn),
-            Input::PileAdmitted { pile, config } => self.admit(pile, config),
+            Input::PileAdmitted { pile, config } => self.admit(pile, config, now.mono),
             Input::Storage { is_full } => self.storage(is_full, &mut turn),
             Input::LedgerDamaged { text } => {
                 self.alarms.raise(alarm::AlarmKind::LedgerDamaged, turn.stamp(), text);
@@ -348,7 +365,8 @@ impl Site {
     pub fn deadline(&self) -> Option<Mono> {
         let links = self.links.values().filter_map(Link::deadline);
         links
-            .chain(self.remotes.deadline())
+            .chain(self.calls.deadline())
+            .chain(self.rhythm.deadline())
             .chain(self.suspects_deadline())
             .chain(self.meters.deadline())
             .chain(self.held_deadline())
@@ -368,6 +386,7 @@ impl Site {
         for name in &names {
             self.history_on(name, turn);
         }
+        self.keep_rhythm(turn);
         let links = &self.links;
         self.book.sweep(|seq| {
             links.values().any(|link| link.outbox.holds(seq) || link.histories.holds(seq))

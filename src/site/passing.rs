@@ -98,8 +98,8 @@ impl Site {
         if !self.piles.get(&pile).is_some_and(|pile| pile.is_ready()) {
             return Err((ErrorCode::Internal, "the pile is not connected"));
         }
-        if self.remotes.passed_to(pile) >= OF_PILE_LIMIT
-            || self.remotes.passed_for(name) >= OF_UPLINK_LIMIT
+        if self.calls.passed_to(pile) >= OF_PILE_LIMIT
+            || self.calls.passed_for(name) >= OF_UPLINK_LIMIT
         {
             return Err((ErrorCode::Internal, "too much waits for an answer"));
         }

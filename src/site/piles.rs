@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{PileConfig, Site, turn::Turn};
+use super::{PileConfig, Site, panel::Panel, turn::Turn};
 use crate::domain::{
+    connector::Nameplate,
     event::{PileEvent, PileNotice, PileRequest},
     id::{ConnectionId, ConnectorNo, PileCode, PlugNo, RequestId},
+    news::{Happening, Parting},
     order::Order,
     reply::{PileReply, UplinkMessage, Urgency},
-    time::Stamp,
+    time::{Mono, Stamp},
     wire::{ErrorCode, Original},
 };
 
@@ -21,6 +23,8 @@ const PLUGS_LIMIT: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Pile {
     pub(super) connection: Option<ConnectionId>,
+    /// Where that comes from, for people.
+    pub(super) address: String,
     /// Has booted in this run of the controller.
     pub(super) is_booted: bool,
     /// Asked for the tariff while there was none.
@@ -31,6 +35,7 @@ pub(super) struct Pile {
     pub(super) gone_because: String,
     pub(super) status: BTreeMap<PlugNo, i32>,
     pub(super) telemetry: BTreeMap<Option<PlugNo>, Original>,
+    pub(super) panel: Panel,
 }
 
 impl Pile {
@@ -41,12 +46,14 @@ impl Pile {
 }
 
 impl Site {
-    pub(super) fn admit(&mut self, code: PileCode, config: PileConfig) {
+    pub(super) fn admit(&mut self, code: PileCode, config: PileConfig, now: Mono) {
         for link in self.links.values_mut() {
             link.config.wire.place(code, &config.connectors);
         }
         self.piles.entry(code).or_default();
         self.config.admit(code, config);
+        self.follow_config(now);
+        self.rhythm.touch(code);
     }
 
     pub(super) fn pile_event(
@@ -60,15 +67,19 @@ impl Site {
             self.counters.unknown_piles += 1;
             return;
         }
+        self.rhythm.touch(pile);
         match event {
-            PileEvent::Connected { connection, .. } => self.pile_came(pile, connection, turn),
-            PileEvent::Gone { connection, reason, .. } => {
-                self.pile_went(pile, connection, reason, turn);
+            PileEvent::Connected { connection, address } => {
+                self.pile_came(pile, connection, address, turn);
+            }
+            PileEvent::Gone { connection, parting, reason } => {
+                self.pile_went(pile, connection, (parting, reason), turn);
             }
             PileEvent::Requested { id, request } => self.asked(pile, id, request, known, turn),
             PileEvent::Told(PileNotice::Progress(report)) => self.progressed(pile, &report, turn),
-            PileEvent::Told(PileNotice::Telemetry { plug, status, original, .. }) => {
-                self.telemetry(pile, plug, status, original, turn);
+            PileEvent::Told(PileNotice::Telemetry { plug, status, gauges, original }) => {
+                self.telemetry(pile, plug, status, original.clone(), turn);
+                self.measured(pile, plug, &gauges, &original, turn);
             }
             PileEvent::Told(PileNotice::Pass(pass)) => {
                 self.pass_to_backend(pile, None, pass, turn);
@@ -77,9 +88,16 @@ impl Site {
         }
     }
 
-    fn pile_came(&mut self, code: PileCode, connection: ConnectionId, turn: &mut Turn) {
+    fn pile_came(
+        &mut self,
+        code: PileCode,
+        connection: ConnectionId,
+        address: String,
+        turn: &mut Turn,
+    ) {
         if let Some(pile) = self.piles.get_mut(&code) {
             pile.connection = Some(connection);
+            pile.address = address;
             pile.since = Some(turn.stamp());
             pile.gone_because.clear();
         }
@@ -89,17 +107,21 @@ impl Site {
         &mut self,
         code: PileCode,
         connection: ConnectionId,
-        reason: String,
+        (parting, reason): (Parting, String),
         turn: &mut Turn,
     ) {
-        let Some(pile) = self.piles.get_mut(&code) else { return };
         // A take-over: the newer connection is the pile's.
-        if pile.connection != Some(connection) {
+        if self.piles.get(&code).is_none_or(|pile| pile.connection != Some(connection)) {
             return;
         }
-        pile.connection = None;
-        pile.since = Some(turn.stamp());
-        pile.gone_because = reason;
+        let what = Happening::Gone { parting, reason: reason.clone() };
+        self.news(code, None, what, turn);
+        if let Some(pile) = self.piles.get_mut(&code) {
+            pile.connection = None;
+            pile.address.clear();
+            pile.since = Some(turn.stamp());
+            pile.gone_because = reason;
+        }
         self.suspect_all(code, turn);
     }
 
@@ -119,18 +141,24 @@ impl Site {
         turn: &mut Turn,
     ) {
         match request {
-            PileRequest::Boot { nameplate, .. } => {
-                self.boot_pile(pile, id, nameplate.firmware, turn);
+            PileRequest::Boot { nameplate, original } => {
+                self.boot_pile(pile, id, nameplate, &original, turn);
             }
             PileRequest::Heartbeat => turn.answer(pile, id, PileReply::Heartbeat),
             PileRequest::Tariff => self.tariff_wanted(pile, turn),
             PileRequest::Authorize { card, original } => {
+                // The pile does not say where.
+                let shown = Happening::CardShown { plug: None, card: card.clone() };
+                self.news(pile, Some(&original), shown, turn);
                 self.authorize(pile, id, card, original, turn);
             }
             PileRequest::Start(report) => self.started(pile, id, &report, known, turn),
             PileRequest::End(report) => self.ended(pile, id, &report, known, turn),
             PileRequest::Warning { plug, code, cleared, original } => {
                 turn.answer(pile, id, PileReply::Warning { code, cleared });
+                self.note_warning(pile, plug, (code, cleared));
+                let what = Happening::Warning { plug, code, cleared };
+                self.news(pile, Some(&original), what, turn);
                 self.warning(pile, plug, &original, turn);
             }
             PileRequest::Status { plug, state, .. } => {
@@ -146,23 +174,34 @@ impl Site {
         }
     }
 
-    fn boot_pile(&mut self, code: PileCode, id: RequestId, firmware: String, turn: &mut Turn) {
+    fn boot_pile(
+        &mut self,
+        code: PileCode,
+        id: RequestId,
+        nameplate: Box<Nameplate>,
+        original: &Original,
+        turn: &mut Turn,
+    ) {
         self.suspect_all(code, turn);
         if let Some(pile) = self.piles.get_mut(&code) {
             pile.is_booted = true;
-            pile.firmware = firmware;
+            pile.firmware.clone_from(&nameplate.firmware);
+            pile.panel.booted();
         }
-        let reply = PileReply::Boot {
-            accepted: true,
-            time_s: turn.now.wall.known_s(),
-            interval_s: self.config.heartbeat_interval_s,
-        };
-        turn.answer(code, id, reply);
+        let (accepted, time_s) = (true, turn.now.wall.known_s());
+        let interval_s = self.config.heartbeat_interval_s;
+        turn.answer(code, id, PileReply::Boot { accepted, time_s, interval_s });
+        self.news(code, Some(original), Happening::Booted(nameplate), turn);
+        if let Some(unix_s) = time_s {
+            self.news(code, Some(original), Happening::TimeGiven { unix_s }, turn);
+        }
     }
 
     fn tariff_wanted(&mut self, code: PileCode, turn: &mut Turn) {
-        if let Some((_, tariff)) = self.tariff.clone() {
-            return self.call_tariff(code, tariff, turn);
+        let tariff = self.tariff.as_ref().map(|(id, _)| *id);
+        self.news(code, None, Happening::TariffWanted { tariff }, turn);
+        if tariff.is_some() {
+            return self.call_tariff(code, turn);
         }
         if let Some(pile) = self.piles.get_mut(&code) {
             pile.wants_tariff = true;
@@ -174,11 +213,10 @@ impl Site {
 
     /// The tariff in force is new: every pile gets it.
     pub(super) fn spread_tariff(&mut self, turn: &mut Turn) {
-        let Some((_, tariff)) = self.tariff.clone() else { return };
         let ready: Vec<PileCode> =
             self.piles.iter().filter(|(_, pile)| pile.is_ready()).map(|(code, _)| *code).collect();
         for code in ready {
-            self.call_tariff(code, tariff.clone(), turn);
+            self.call_tariff(code, turn);
         }
         for pile in self.piles.values_mut() {
             pile.wants_tariff = false;
@@ -218,6 +256,7 @@ impl Site {
             return;
         }
         pile.status.insert(plug, state);
+        self.note_state_number(code, plug, state);
         let idle = self.config.connector(code, plug).filter(|_| state == STATUS_IDLE);
         let suspect = idle
             .and_then(|no| self.book.open_at(no))

@@ -10,85 +10,66 @@ use sha2::{Digest, Sha256};
 use super::{
     Site,
     alarm::AlarmKind,
-    command::Command,
+    calls::{Asker, CallKind},
     entry::{Entry, OpenRemote},
+    link::Link,
+    news::Ruling,
+    piles::Pile,
     turn::Turn,
 };
 use crate::domain::{
-    card::Verdict,
-    event::{PileAnswer, RemoteStart},
+    card,
+    connector::{ConnectorState, RunningOrder},
+    event::RemoteStart,
     id::{
-        CallId, ConnectorNo, OrderSeq, PileCode, PlugNo, RequestId, Sequence, StartToken,
+        CardNo, ConnectorNo, OrderSeq, PileCode, PlugNo, RequestId, Sequence, StartToken,
         TransactionId, UplinkName,
     },
     order::{Order, OrderState},
-    passing::Passed,
-    reply::{PileCall, ToPile, UplinkReply},
+    reply::{PileCall, UplinkReply},
     time::Mono,
-    wire::{ErrorCode, Original},
+    wire::Original,
 };
 
-/// How long a pile may take to answer a remote start or stop. Backends give up after about a
-/// minute; half of it leaves time to tell them.
-const CALL_MS: u64 = 30_000;
+/// Why an uplink that has no `commands` in the config is refused.
+pub(super) const MAY_NOT_COMMAND: &str = "this uplink may not command";
+
+/// Why nothing new begins.
+pub(super) const STORE_IS_FULL: &str = "the store is full";
 
 /// Remote starts remembered by the backend's transaction id, also over restarts, so that a
 /// repetition is recognised: more than a site with 200 connectors gets within the time a backend
 /// repeats itself.
 pub const REMOTES_LIMIT: u16 = 256;
 
+/// How long a pile that has accepted a start may wait for a vehicle to be plugged in, before
+/// another uplink may start there: piles wait for one to three minutes.
+const WAITING_MS: u64 = 180_000;
+
 /// What became of a remote start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Waiting,
     Accepted,
     Failed,
 }
 
-/// Remote starts by token, and the calls to piles that wait for an answer.
+/// A start at a connector whose order has not begun.
+#[derive(Debug)]
+struct Coming {
+    uplink: UplinkName,
+    token: StartToken,
+    since: Mono,
+}
+
+/// Remote starts by token.
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
     fates: BTreeMap<StartToken, (Option<TransactionId>, Fate)>,
     order: VecDeque<StartToken>,
-    calls: BTreeMap<CallId, Call>,
-    next_call: u64,
+    coming: BTreeMap<ConnectorNo, Coming>,
     /// Remote starts of an earlier run that nobody answered.
     pub(super) orphans: Vec<OpenRemote>,
-}
-
-#[derive(Debug, Clone)]
-struct Call {
-    pile: PileCode,
-    deadline: Mono,
-    what: CallKind,
-}
-
-impl Call {
-    fn is_pass_of(&self, name: &UplinkName) -> bool {
-        matches!(&self.what, CallKind::Pass { uplink, .. } if uplink == name)
-    }
-}
-
-#[derive(Debug, Clone)]
-enum CallKind {
-    RemoteStart {
-        uplink: UplinkName,
-        sequence: Sequence,
-        token: StartToken,
-    },
-    RemoteStop {
-        uplink: UplinkName,
-        sequence: Sequence,
-        seq: OrderSeq,
-    },
-    /// A message of a backend, passed on.
-    Pass {
-        uplink: UplinkName,
-        sequence: Sequence,
-        code: u8,
-    },
-    /// Nobody waits for the outcome.
-    Other,
 }
 
 /// The token of a remote start: derived from the backend's id, so that it is known again after a
@@ -100,10 +81,8 @@ fn token_of(transaction: &str) -> StartToken {
 }
 
 impl Remotes {
-    /// Calls are numbered anew in each run, in a range of its own: an answer to a call of an
-    /// earlier run meets no call of this one. Fits a 32-bit sequence id.
-    pub(super) fn restore(boot: u64, orphans: Vec<OpenRemote>, known: &[TransactionId]) -> Self {
-        let mut remotes = Self { next_call: ((boot % 2048) << 20) + 1, orphans, ..Self::default() };
+    pub(super) fn restore(orphans: Vec<OpenRemote>, known: &[TransactionId]) -> Self {
+        let mut remotes = Self { orphans, ..Self::default() };
         for transaction in known {
             let unanswered = remotes
                 .orphans
@@ -131,10 +110,24 @@ impl Remotes {
         self.fates.get(&token_of(transaction.as_str())).map(|(_, fate)| *fate)
     }
 
-    fn decide(&mut self, token: &StartToken, fate: Fate) {
+    pub(super) fn decide(&mut self, token: &StartToken, fate: Fate) {
         if let Some(entry) = self.fates.get_mut(token) {
             entry.1 = fate;
         }
+        if fate == Fate::Failed {
+            self.coming.retain(|_, coming| coming.token != *token);
+        }
+    }
+
+    /// An order has begun at a connector: whatever start waited there is over.
+    pub(super) fn begun(&mut self, connector: ConnectorNo) {
+        self.coming.remove(&connector);
+    }
+
+    /// The uplink whose start waits at a connector.
+    fn coming(&self, connector: ConnectorNo, now: Mono) -> Option<&UplinkName> {
+        let coming = self.coming.get(&connector)?;
+        (now.since_ms(coming.since) < WAITING_MS).then_some(&coming.uplink)
     }
 
     /// The backend's transaction id behind a token.
@@ -146,38 +139,20 @@ impl Remotes {
     pub(super) fn is_failed(&self, token: Option<&StartToken>) -> bool {
         token.and_then(|token| self.fates.get(token)).is_some_and(|(_, fate)| *fate == Fate::Failed)
     }
+}
 
-    /// How many messages wait for a pile's answer.
-    pub(super) fn passed_to(&self, pile: PileCode) -> usize {
-        let is_pass = |call: &&Call| matches!(call.what, CallKind::Pass { .. });
-        self.calls.values().filter(is_pass).filter(|call| call.pile == pile).count()
-    }
-
-    /// How many messages of an uplink wait for piles.
-    pub(super) fn passed_for(&self, name: &UplinkName) -> usize {
-        self.calls.values().filter(|call| call.is_pass_of(name)).count()
-    }
-
-    /// The uplink has lost its link: answers to its messages find nobody any more, least of all
-    /// somebody who has begun to number anew. Gives these messages.
-    pub(super) fn forget_passes(&mut self, name: &UplinkName) -> Vec<Sequence> {
-        let of_uplink = self.calls.values_mut().filter(|call| call.is_pass_of(name));
-        let forgotten = of_uplink.map(|call| mem::replace(&mut call.what, CallKind::Other));
-        forgotten
-            .filter_map(|what| match what {
-                CallKind::Pass { sequence, .. } => Some(sequence),
-                _ => None,
-            })
-            .collect()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Mono> {
-        self.calls.values().map(|call| call.deadline).min()
-    }
+/// Where a start is to be, and for what order to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) connector: Option<ConnectorNo>,
+    /// The backend's id for the order to come; `None`: its wire has none.
+    pub(super) transaction: Option<&'a TransactionId>,
+    /// Who pays, if known.
+    pub(super) card: Option<&'a CardNo>,
 }
 
 impl Site {
-    /// A backend wants charging to start.
+    /// An uplink wants charging to start.
     pub(super) fn remote_start(
         &mut self,
         name: &UplinkName,
@@ -185,75 +160,105 @@ impl Site {
         remote: &RemoteStart,
         turn: &mut Turn,
     ) {
-        let place = match self.may_start(name, remote) {
+        let RemoteStart { connector, transaction, card, original } = remote;
+        let (transaction, card) = (transaction.as_ref(), card.as_ref());
+        let wish = Wish { connector: *connector, transaction, card };
+        let (connector, (pile, plug)) = match self.may_start(name, &wish, turn.now.mono) {
             Ok(place) => place,
-            Err(reason) => return self.refuse_remote(name, sequence, reason, turn),
+            Err(reason) => return self.refuse_start(name, sequence, *connector, reason, turn),
         };
-        let (pile, plug) = place;
-        let transaction = remote.transaction.clone();
         let at = turn.stamp();
-        let token = match &transaction {
+        let token = match transaction {
             Some(transaction) => token_of(transaction.as_str()),
-            // The backend will give its id in the answer to the start.
-            None => token_of(&format!("{name}/{}/{}", at.boot.0, sequence.0)),
+            // The primary will give its id in the answer to the start. Requests may be numbered
+            // anew on every link; calls are not.
+            None => token_of(&format!("{name}/{}/{}", at.boot.0, self.calls.next_id())),
         };
-        self.remotes.keep(token.clone(), transaction.clone(), Fate::Waiting);
-        let open = OpenRemote { uplink: name.clone(), sequence, transaction, at };
-        turn.remember(Entry::RemoteOpened(open));
-        let what = CallKind::RemoteStart { uplink: name.clone(), sequence, token: token.clone() };
-        let call = PileCall::RemoteStart {
-            plug,
-            token,
-            card: remote.card.clone(),
-            backend: remote.original.clone(),
-        };
-        self.call(pile, call, what, turn);
+        // The order is the primary's, whoever starts it.
+        let has_primary = self.links.values().any(|link| link.config.primary);
+        let is_primary = self.links.get(name).is_some_and(|link| link.config.primary);
+        let given = transaction.filter(|_| is_primary || !has_primary);
+        self.remotes.keep(token.clone(), given.cloned(), Fate::Waiting);
+        let coming = Coming { uplink: name.clone(), token: token.clone(), since: at.mono };
+        self.remotes.coming.insert(connector, coming);
+        let transaction = transaction.cloned();
+        turn.remember(Entry::RemoteOpened(OpenRemote {
+            uplink: name.clone(),
+            sequence,
+            transaction,
+            at,
+        }));
+        let asker = Asker { uplink: name.clone(), sequence, is_there: true };
+        let what = CallKind::RemoteStart { asker, token: token.clone(), plug };
+        if let Some(card) = card.filter(|_| !self.links.get(name).is_some_and(Link::decides)) {
+            self.guests.welcome(name, card.clone());
+        }
+        let (card, backend) = (card.cloned(), original.clone());
+        self.call(pile, PileCall::RemoteStart { plug, token, card, backend }, what, turn);
     }
 
-    fn may_start(
+    /// Whether an uplink may start charging somewhere now, and where that is.
+    pub(super) fn may_start(
         &self,
         name: &UplinkName,
-        remote: &RemoteStart,
-    ) -> Result<(PileCode, PlugNo), &'static str> {
-        let commands = self.links.get(name).is_some_and(|link| link.config.commands);
-        if !commands {
-            return Err("this uplink may not command");
-        }
-        match remote.transaction.as_ref().and_then(|id| self.remotes.fate(id)) {
+        wish: &Wish<'_>,
+        now: Mono,
+    ) -> Result<(ConnectorNo, (PileCode, PlugNo)), &'static str> {
+        let link = self.links.get(name).filter(|link| link.config.commands);
+        let link = link.ok_or(MAY_NOT_COMMAND)?;
+        match wish.transaction.and_then(|id| self.remotes.fate(id)) {
             Some(Fate::Waiting | Fate::Accepted) => return Err("this start was executed before"),
             Some(Fate::Failed) => return Err("this start has failed before"),
             None => {}
         }
         if self.is_storage_full {
-            return Err("the store is full");
+            return Err(STORE_IS_FULL);
         }
-        let connector = remote.connector.ok_or("no such connector")?;
+        let connector = wish.connector.ok_or("no such connector")?;
         let place = self.config.place(connector).ok_or("no such connector")?;
-        if !self.piles.get(&place.0).is_some_and(|pile| pile.is_ready()) {
-            return Err("the pile is not connected");
+        let pile = self.piles.get(&place.0).filter(|pile| pile.is_ready());
+        let pile = pile.ok_or("the pile is not connected")?;
+        if self.running_at_connector(connector).is_some() {
+            return Err("the connector is charging");
         }
-        let is_busy = self
-            .book
-            .open_at(connector)
-            .is_some_and(|order| order.state != OrderState::Interrupted);
-        if is_busy { Err("the connector is charging") } else { Ok(place) }
+        // A backend that names the order to come knows what it repeats; nobody else does.
+        let is_own = |of: &UplinkName| of == name && wish.transaction.is_some();
+        if self.remotes.coming(connector, now).is_some_and(|of| !is_own(of)) {
+            return Err("another start waits there");
+        }
+        // A backend decides on these by what it is told of them.
+        if !link.decides() {
+            fits(pile.panel.state(place.1))?;
+            self.may_pay(wish.card)?;
+        }
+        Ok((connector, place))
     }
 
-    fn refuse_remote(
+    /// A card that the primary does not let charge is not started with.
+    pub(super) fn may_pay(&self, card: Option<&CardNo>) -> Result<(), &'static str> {
+        let verdict = card.and_then(|card| self.cards.get(card));
+        let is_refused = verdict.is_some_and(|verdict| !verdict.is_accepted());
+        if is_refused { Err("the card is refused") } else { Ok(()) }
+    }
+
+    fn refuse_start(
         &mut self,
         name: &UplinkName,
         sequence: Sequence,
+        connector: Option<ConnectorNo>,
         reason: &str,
         turn: &mut Turn,
     ) {
-        if let Some(link) = self.links.get_mut(name) {
-            let reason = reason.to_owned();
-            let reply = UplinkReply::RemoteStart { accepted: false, reason, pile: None };
-            link.reply(turn, sequence, reply);
+        let text = reason.to_owned();
+        let reply = UplinkReply::RemoteStart { accepted: false, reason: text, pile: None };
+        self.reply_to(name, sequence, reply, turn);
+        if let Some(place) = connector.and_then(|connector| self.config.place(connector)) {
+            let verdict = Ruling { accepted: false, reason, cause: None };
+            self.start_decided(place, &verdict, turn);
         }
     }
 
-    /// A backend wants charging to stop.
+    /// An uplink wants charging to stop.
     pub(super) fn remote_stop(
         &mut self,
         name: &UplinkName,
@@ -262,24 +267,74 @@ impl Site {
         original: Option<&Original>,
         turn: &mut Turn,
     ) {
-        let commands = self.links.get(name).is_some_and(|link| link.config.commands);
-        let order = match transaction {
-            Some(transaction) => self.book.by_transaction(transaction),
-            None => connector.and_then(|no| self.book.open_at(no)),
-        };
-        let target = order.filter(|_| commands).map(|order| (order.seq, order.key.pile));
-        let ready =
-            target.filter(|(_, pile)| self.piles.get(pile).is_some_and(|pile| pile.is_ready()));
-        let Some((seq, pile)) = ready else {
-            if let Some(link) = self.links.get_mut(name) {
-                let reason = "there is no such order, or its pile is away".to_owned();
-                let reply = UplinkReply::RemoteStop { accepted: false, reason, order: None };
-                link.reply(turn, sequence, reply);
+        let order = self.to_be_stopped(name, transaction, connector);
+        let target = order.map(|order| (order.seq, order.id, order.key.pile, order.plug));
+        match self.may_stop(name, order) {
+            Err(reason) => {
+                let seq = target.map(|(seq, ..)| seq);
+                self.refuse_stop(name, sequence, seq, reason, turn);
+                let place = match target {
+                    Some((_, id, pile, plug)) => Some((pile, plug, Some(id))),
+                    None => connector
+                        .and_then(|connector| self.config.place(connector))
+                        .map(|(pile, plug)| (pile, Some(plug), None)),
+                };
+                if let Some((pile, plug, id)) = place {
+                    let verdict = Ruling { accepted: false, reason, cause: None };
+                    self.stop_decided((pile, plug), id, &verdict, turn);
+                }
             }
-            return;
+            Ok(()) => {
+                let Some((seq, id, pile, plug)) = target else { return };
+                let asker = Asker { uplink: name.clone(), sequence, is_there: true };
+                let what = CallKind::RemoteStop { asker, seq, id, plug };
+                self.call_stop(seq, pile, original.cloned(), what, turn);
+            }
+        }
+    }
+
+    /// The order an uplink means. The ids of the primary are no names of another wire's.
+    fn to_be_stopped(
+        &self,
+        name: &UplinkName,
+        transaction: Option<&TransactionId>,
+        connector: Option<ConnectorNo>,
+    ) -> Option<&Order> {
+        let Some(transaction) = transaction else {
+            return connector.and_then(|no| self.book.open_at(no));
         };
-        let what = CallKind::RemoteStop { uplink: name.clone(), sequence, seq };
-        self.call_stop(seq, pile, original.cloned(), what, turn);
+        let decides = self.links.get(name).is_some_and(Link::decides);
+        let order = self.book.by_transaction(transaction)?;
+        (decides || order.id.as_str() == transaction.as_str()).then_some(order)
+    }
+
+    fn may_stop(&self, name: &UplinkName, order: Option<&Order>) -> Result<(), &'static str> {
+        if !self.links.get(name).is_some_and(|link| link.config.commands) {
+            return Err(MAY_NOT_COMMAND);
+        }
+        let order = order.ok_or("no such order runs")?;
+        let is_ready = self.piles.get(&order.key.pile).is_some_and(Pile::is_ready);
+        if is_ready { Ok(()) } else { Err("the pile is not connected") }
+    }
+
+    fn refuse_stop(
+        &mut self,
+        name: &UplinkName,
+        sequence: Sequence,
+        seq: Option<OrderSeq>,
+        reason: &str,
+        turn: &mut Turn,
+    ) {
+        let order = self.stopping(seq, turn);
+        let reason = reason.to_owned();
+        let reply = UplinkReply::RemoteStop { accepted: false, reason, order };
+        self.reply_to(name, sequence, reply, turn);
+    }
+
+    /// The order that is to stop, for those who show it.
+    fn stopping(&self, seq: Option<OrderSeq>, turn: &Turn) -> Option<Box<RunningOrder>> {
+        let order = self.book.get(seq?)?;
+        Some(Box::new(self.running(order, turn.stamp())))
     }
 
     /// The site itself wants an order to stop.
@@ -304,166 +359,65 @@ impl Site {
         self.call(pile, call, what, turn);
     }
 
-    /// Passes a tariff on to a pile.
-    pub(super) fn call_tariff(&mut self, pile: PileCode, tariff: Original, turn: &mut Turn) {
-        self.call(pile, PileCall::Tariff(tariff), CallKind::Other, turn);
-    }
-
-    /// Passes a message on to a pile; `waiting`: who waits for the answer, to which code.
-    pub(super) fn call_passed(
+    /// A remote start has its outcome.
+    pub(super) fn close_start(
         &mut self,
-        pile: PileCode,
-        passed: Passed,
-        waiting: Option<(UplinkName, Sequence, u8)>,
+        asker: &Asker,
+        place: (PileCode, PlugNo),
+        verdict: &Ruling<'_>,
         turn: &mut Turn,
     ) {
-        let what = match waiting {
-            Some((uplink, sequence, code)) => {
-                turn.remember(Entry::PassOpened { uplink: uplink.clone(), sequence });
-                CallKind::Pass { uplink, sequence, code }
-            }
-            None => CallKind::Other,
-        };
-        self.call(pile, PileCall::Pass(passed), what, turn);
+        self.end_start(asker, verdict, turn);
+        self.start_decided(place, verdict, turn);
     }
 
-    fn call(&mut self, pile: PileCode, request: PileCall, what: CallKind, turn: &mut Turn) {
-        let Some(connection) = self.piles.get(&pile).and_then(|pile| pile.connection) else {
-            return;
-        };
-        let call = CallId(self.remotes.next_call);
-        self.remotes.next_call += 1;
-        let expires = turn.now.mono.plus_ms(CALL_MS);
-        self.remotes.calls.insert(call, Call { pile, deadline: expires, what });
-        let message = ToPile::Call { connection, call, request, expires };
-        turn.order(Command::Pile { pile, message });
-    }
-
-    /// A pile answered a call.
-    pub(super) fn call_answered(
-        &mut self,
-        pile: PileCode,
-        id: CallId,
-        answer: &PileAnswer,
-        turn: &mut Turn,
-    ) {
-        let is_ours = self.remotes.calls.get(&id).is_some_and(|call| call.pile == pile);
-        if !is_ours {
-            self.counters.stray_answers += 1;
-            return;
-        }
-        let Some(call) = self.remotes.calls.remove(&id) else { return };
-        match (call.what, answer) {
-            (
-                CallKind::RemoteStart { uplink, sequence, token },
-                PileAnswer::RemoteStart { accepted, original },
-            ) => {
-                let fate = if *accepted { Fate::Accepted } else { Fate::Failed };
-                self.remotes.decide(&token, fate);
-                let reason = if *accepted { "" } else { "the pile refused" };
-                let pile = Some(original.clone());
-                self.close_remote(&uplink, sequence, *accepted, reason, pile, turn);
-            }
-            (CallKind::RemoteStart { uplink, sequence, token }, _) => {
-                self.remotes.decide(&token, Fate::Failed);
-                let reason = "the pile could not do it";
-                self.close_remote(&uplink, sequence, false, reason, None, turn);
-            }
-            (CallKind::RemoteStop { uplink, sequence, seq }, answer) => {
-                let accepted = matches!(answer, PileAnswer::RemoteStop { accepted: true });
-                self.close_stop(&uplink, sequence, seq, accepted, turn);
-            }
-            (CallKind::Pass { uplink, sequence, code }, answer) => {
-                let reply = self.passed_answer(pile, code, answer.said());
-                self.close_pass(&uplink, sequence, reply, turn);
-            }
-            (CallKind::Other, _) => {}
-        }
-    }
-
-    fn close_remote(
-        &mut self,
-        uplink: &UplinkName,
-        sequence: Sequence,
-        accepted: bool,
-        reason: &str,
-        pile: Option<Original>,
-        turn: &mut Turn,
-    ) {
+    fn end_start(&mut self, asker: &Asker, verdict: &Ruling<'_>, turn: &mut Turn) {
+        let Asker { uplink, sequence, is_there } = asker;
         let Some(link) = self.links.get_mut(uplink) else { return };
-        turn.remember(Entry::RemoteClosed { uplink: uplink.clone(), sequence });
-        if link.is_online() {
-            let reason = reason.to_owned();
-            link.reply(turn, sequence, UplinkReply::RemoteStart { accepted, reason, pile });
+        turn.remember(Entry::RemoteClosed { uplink: uplink.clone(), sequence: *sequence });
+        if link.is_online() && *is_there {
+            let (accepted, reason) = (verdict.accepted, verdict.reason.to_owned());
+            let pile = verdict.cause.cloned();
+            link.reply(turn, *sequence, UplinkReply::RemoteStart { accepted, reason, pile });
         }
     }
 
-    fn close_stop(
+    /// A remote stop has its outcome.
+    pub(super) fn close_stop(
         &mut self,
-        uplink: &UplinkName,
-        sequence: Sequence,
+        asker: &Asker,
         seq: OrderSeq,
-        accepted: bool,
+        verdict: &Ruling<'_>,
         turn: &mut Turn,
     ) {
-        if !accepted
+        if !verdict.accepted
             && let Some(order) = self.book.get_mut(seq)
             && order.state == OrderState::Stopping
         {
             order.state = OrderState::Charging;
         }
-        if let Some(link) = self.links.get_mut(uplink)
-            && link.is_online()
-        {
-            let reason = if accepted { "" } else { "the pile did not do it" }.to_owned();
-            link.reply(turn, sequence, UplinkReply::RemoteStop { accepted, reason, order: None });
+        let order = self.stopping(Some(seq), turn);
+        let link = self.links.get_mut(&asker.uplink).filter(|link| link.is_online());
+        if let Some(link) = link.filter(|_| asker.is_there) {
+            let (accepted, reason) = (verdict.accepted, verdict.reason.to_owned());
+            let reply = UplinkReply::RemoteStop { accepted, reason, order };
+            link.reply(turn, asker.sequence, reply);
         }
     }
 
-    /// Calls that nobody answered in time, or whose pile has gone.
-    pub(super) fn expire_calls(&mut self, turn: &mut Turn) {
-        let now = turn.now.mono;
-        let piles = &self.piles;
-        let is_over = |call: &Call| {
-            call.deadline <= now || piles.get(&call.pile).is_none_or(|p| p.connection.is_none())
-        };
-        let over: Vec<CallId> = self
-            .remotes
-            .calls
-            .iter()
-            .filter(|(_, call)| is_over(call))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in over {
-            let Some(call) = self.remotes.calls.remove(&id) else { continue };
-            match call.what {
-                CallKind::RemoteStart { uplink, sequence, token } => {
-                    self.remotes.decide(&token, Fate::Failed);
-                    let reason = "the pile did not answer";
-                    self.close_remote(&uplink, sequence, false, reason, None, turn);
-                }
-                CallKind::RemoteStop { uplink, sequence, seq } => {
-                    self.close_stop(&uplink, sequence, seq, false, turn);
-                }
-                CallKind::Pass { uplink, sequence, .. } => {
-                    let text = "the pile did not answer".to_owned();
-                    let reply = UplinkReply::Error { code: ErrorCode::Internal, text };
-                    self.close_pass(&uplink, sequence, reply, turn);
-                }
-                CallKind::Other => {}
-            }
-        }
-    }
-
-    /// Remote starts of an earlier run get their definite failure.
+    /// Remote starts of an earlier run get their definite failure. Where they were is not known any
+    /// more, so that it is no news of any pile.
     pub(super) fn fail_orphans(&mut self, name: &UplinkName, turn: &mut Turn) {
-        let (mine, others) =
+        let (mine, others): (Vec<OpenRemote>, Vec<OpenRemote>) =
             mem::take(&mut self.remotes.orphans).into_iter().partition(|o| o.uplink == *name);
         self.remotes.orphans = others;
-        let mine: Vec<OpenRemote> = mine;
+        // Whoever numbers anew on every link would take it for the answer to another request.
+        let is_there = self.links.get(name).is_some_and(Link::decides);
+        let reason = "the controller restarted";
+        let verdict = Ruling { accepted: false, reason, cause: None };
         for orphan in mine {
-            let reason = "the controller restarted";
-            self.close_remote(name, orphan.sequence, false, reason, None, turn);
+            let asker = Asker { uplink: name.clone(), sequence: orphan.sequence, is_there };
+            self.end_start(&asker, &verdict, turn);
         }
     }
 
@@ -478,7 +432,22 @@ impl Site {
     ) {
         let text = format!("order {} began after its remote start had failed", order.id);
         self.alarms.raise(AlarmKind::LateStart(pile), turn.stamp(), text);
-        turn.answer(pile, id, super::reports::start_reply(order, plug, Verdict::Invalid, None));
+        turn.answer(
+            pile,
+            id,
+            super::reports::start_reply(order, plug, card::Verdict::Invalid, None),
+        );
         self.stop_order(order.seq, turn);
+    }
+}
+
+/// Whether charging can begin at a connector in this state, as far as the pile says.
+const fn fits(state: Option<ConnectorState>) -> Result<(), &'static str> {
+    match state {
+        Some(ConnectorState::Unavailable | ConnectorState::Fault) => {
+            Err("the connector is out of service")
+        }
+        Some(ConnectorState::Reserved) => Err("the connector is reserved"),
+        Some(_) | None => Ok(()),
     }
 }

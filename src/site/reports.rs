@@ -14,6 +14,7 @@ use super::{
 use crate::domain::{
     card::Verdict,
     id::{OrderSeq, PileCode, PlugNo, RequestId},
+    news::Happening,
     order::{EndKind, EndReport, Flags, Order, OrderState, ProgressReport, StartReport},
     reply::{OrderRef, PileReply, UplinkMessage, Urgency},
     wire::Original,
@@ -89,6 +90,9 @@ impl Site {
         }
         if let Some(surplus) = self.book.surplus_of(pile) {
             self.close_estimated(surplus, turn);
+        }
+        if let Some(connector) = connector {
+            self.remotes.begun(connector);
         }
         self.book.begin(order, turn);
         seq
@@ -194,6 +198,12 @@ impl Site {
         self.book.progress(seq, report.energy, report.cost, turn);
         self.last_progress.insert(seq, report.original.clone());
         self.pass_progress(seq, &report.original, turn);
+        if let Some(state) = report.state {
+            self.note_state(pile, report.plug, state);
+        }
+        let plug = Some(report.plug);
+        self.measured(pile, plug, &report.gauges, &report.original, turn);
+        self.news_of_connector(pile, plug, &report.original, Happening::Progress, turn);
     }
 
     pub(super) fn pass_progress(&mut self, seq: OrderSeq, original: &Original, turn: &mut Turn) {
@@ -290,6 +300,10 @@ impl Site {
         self.last_progress.remove(&seq);
         self.start_answers.remove(&seq);
         self.book.record(order.clone(), turn);
+        self.order_left(&order);
+        self.guests.left(&order);
+        self.rhythm.touch(order.key.pile);
+        self.rhythm.changed();
         self.dispatch(seq, turn);
         order
     }

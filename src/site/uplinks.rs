@@ -69,8 +69,12 @@ impl Site {
     fn link_lost(&mut self, name: &UplinkName, reason: String, turn: &mut Turn) {
         let Some(link) = self.links.get_mut(name) else { return };
         link.disconnected(turn, reason);
+        if !link.decides() {
+            self.calls.forget_asker(name);
+        }
+        self.rhythm.link_lost(name);
         let orphaned = link.questions.orphaned();
-        for sequence in self.remotes.forget_passes(name) {
+        for sequence in self.calls.forget_passes(name) {
             turn.remember(Entry::PassClosed { uplink: name.clone(), sequence });
         }
         for purpose in orphaned {
@@ -348,6 +352,7 @@ impl Site {
         self.fail_orphans(name, turn);
         self.fail_lost_passes(name, turn);
         self.begin_resend(name, turn);
+        self.begin_rhythm(name, turn);
     }
 
     /// A backend is back: the tariff, warnings, running orders.
@@ -399,10 +404,9 @@ impl Site {
                 }
                 self.reply_to(name, sequence, UplinkReply::Cards { code }, turn);
             }
-            UplinkRequest::Authorize { .. } | UplinkRequest::Availability { .. } => {
-                let text = "not done here".to_owned();
-                let reply = UplinkReply::Error { code: ErrorCode::NotSupported, text };
-                self.reply_to(name, sequence, reply, turn);
+            UplinkRequest::Authorize { card } => self.let_in(name, sequence, card, turn),
+            UplinkRequest::Availability { connector } => {
+                self.availability(name, sequence, connector, turn);
             }
             UplinkRequest::ClearCards => {
                 self.clear_cards(turn);
