@@ -199,7 +199,11 @@ pub(super) fn uplinks(common: &Common, command: &Uplinks) -> Result<Exit, Failur
         }
         Uplinks::Retire { name } => {
             let done = client.post(&format!("/api/v1/uplinks/{name}/retire"), None)?;
-            eprintln!("{name}: {}", cell(&done["done"]));
+            if common.json {
+                json(&done);
+            } else {
+                eprintln!("{name}: {}", cell(&done["done"]));
+            }
         }
     }
     Ok(Exit::Done)
@@ -215,11 +219,24 @@ fn uplink_table(uplinks: &Value) {
             let [name, kind, state, owed, flight] =
                 ["name", "kind", "state", "backlog", "in_flight"].map(|key| cell(&uplink[key]));
             let since = local(&uplink["since"]);
+            let required = if uplink["required"] == true { "yes" } else { "no" }.to_owned();
             let [oldest, eta] = ["oldest_unsent_s", "eta_s"].map(|key| seconds(&uplink[key]));
-            [name, kind, state, since, owed, flight, oldest, eta, cell(&uplink["reason"])]
+            let [rate, reason] = ["rate_per_min", "reason"].map(|key| cell(&uplink[key]));
+            [name, kind, state, since, required, owed, flight, oldest, rate, eta, reason]
         })
         .collect();
-    let heading =
-        ["uplink", "kind", "state", "since", "owed", "in flight", "oldest", "eta", "reason"];
+    let heading = [
+        "uplink",
+        "kind",
+        "state",
+        "since",
+        "required",
+        "owed",
+        "in flight",
+        "oldest",
+        "per min",
+        "eta",
+        "reason",
+    ];
     table(heading, &rows);
 }

@@ -130,7 +130,6 @@ impl Desk {
 fn uplink_facts(counters: &Counters) -> UplinkFacts {
     let counts = counters.counts();
     UplinkFacts {
-        kind: "charger",
         counters: [
             ("uplink_connects", "Times the link came up", counts.connected),
             ("uplink_logins_refused", "Refused logins and registrations", counts.login_refused),

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{source::Facts, view::clock_name};
+use super::{
+    source::Facts,
+    view::{clock_name, oldest_unsent_s},
+};
 use crate::{
     domain::reading::{Measures, Quality},
     site::snapshot::Snapshot,
@@ -30,14 +33,8 @@ pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
         // Writing into a string does not fail, here and below.
         let _ = write!(page, "<p class=bad>{}: {}</p>", kind.name(), escape(&alarm.text));
     }
-    page.push_str("<table><tr><th>uplink<th>state<th>owed<th>in flight");
-    for uplink in &snapshot.uplinks {
-        let (name, reason) = (uplink.name.as_str(), escape(&uplink.reason));
-        let (backlog, in_flight) = (uplink.backlog, uplink.in_flight);
-        let _ =
-            write!(page, "<tr><td>{name}<td>{} {reason}<td>{backlog}<td>{in_flight}", uplink.state);
-    }
-    page.push_str("</table><table><tr><th>pile<th>state<th>connectors");
+    uplink_table(&mut page, snapshot);
+    page.push_str("<table><tr><th>pile<th>state<th>connectors");
     for pile in &snapshot.piles {
         let state = match (pile.is_connected, pile.since) {
             (true, _) => "connected",
@@ -56,6 +53,37 @@ pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
     page
 }
 
+fn uplink_table(page: &mut String, snapshot: &Snapshot) {
+    page.push_str(
+        "<table><tr><th>uplink<th>kind<th>state<th>required<th>owed<th>in flight<th>oldest\
+         <th>rate<th>eta",
+    );
+    for uplink in &snapshot.uplinks {
+        let (name, kind, reason) =
+            (uplink.name.as_str(), escape(&uplink.kind), escape(&uplink.reason));
+        let state = match uplink.state {
+            "online" => uplink.state.to_owned(),
+            bad => format!("<span class=bad>{bad} {reason}</span>"),
+        };
+        let required = if uplink.required { "yes" } else { "no" };
+        let (backlog, in_flight) = (uplink.backlog, uplink.in_flight);
+        let oldest = unit(oldest_unsent_s(uplink, snapshot), "s");
+        let rate = unit(uplink.rate_per_min, "/min");
+        let eta = unit(uplink.eta_s, "s");
+        let _ = write!(
+            page,
+            "<tr><td>{name}<td>{kind}<td>{state}<td>{required}<td>{backlog}<td>{in_flight}\
+             <td>{oldest}<td>{rate}<td>{eta}"
+        );
+    }
+    page.push_str("</table>");
+}
+
+/// A value with its unit, or a dash.
+fn unit(value: Option<impl std::fmt::Display>, unit: &str) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value} {unit}"))
+}
+
 fn meter_table(page: &mut String, snapshot: &Snapshot) {
     if snapshot.meters.is_empty() {
         return;
@@ -71,13 +99,9 @@ fn meter_table(page: &mut String, snapshot: &Snapshot) {
             Quality::Good => "good".to_owned(),
             bad => format!("<span class=bad>{} {fault}</span>", bad.name()),
         };
-        let unit = |value: Option<String>, unit| match value {
-            Some(value) => format!("{value} {unit}"),
-            None => "-".to_owned(),
-        };
-        let power = unit(meter.values.power_w.map(|w| w.to_string()), "W");
-        let import = unit(meter.values.energy_import.map(|e| e.wh().to_string()), "Wh");
-        let age = unit(meter.age_ms.map(|ms| (ms / 1000).to_string()), "s");
+        let power = unit(meter.values.power_w, "W");
+        let import = unit(meter.values.energy_import.map(|energy| energy.wh()), "Wh");
+        let age = unit(meter.age_ms.map(|ms| ms / 1000), "s");
         let _ = write!(
             page,
             "<tr><td>{name}<td>{measures}<td>{quality}<td>{power}<td>{import}<td>{age}"

@@ -142,6 +142,13 @@ impl Page<'_> {
     fn uplinks(&mut self, snapshot: &Snapshot, facts: &Facts) {
         let label = |name: &dyn ToString| vec![("uplink", name.to_string())];
         let all = || snapshot.uplinks.iter();
+        let kinds = all().map(|u| {
+            let kind = ("kind", u.kind.clone());
+            (label(&u.name).into_iter().chain([kind]).collect(), 1)
+        });
+        self.gauges("uplink_info", "What it speaks", kinds);
+        let required = all().map(|u| (label(&u.name), u64::from(u.required)));
+        self.gauges("uplink_required", "Orders settle only with its confirmation", required);
         let online = all().map(|u| (label(&u.name), u64::from(u.state == "online")));
         self.gauges("uplink_online", "The uplink is on line", online);
         let backlog = all().map(|u| (label(&u.name), u.backlog));
@@ -150,6 +157,10 @@ impl Page<'_> {
         self.gauges("uplink_in_flight", "Orders sent and not confirmed", in_flight);
         let oldest = all().map(|u| (label(&u.name), oldest_unsent_s(u, snapshot).unwrap_or(0)));
         self.gauges("uplink_oldest_unsent_seconds", "Age of the oldest order it is owed", oldest);
+        let rate = all().filter_map(|u| Some((label(&u.name), u.rate_per_min?)));
+        self.gauges("uplink_orders_per_minute", "Confirmed while its backlog drains", rate);
+        let eta = all().filter_map(|u| Some((label(&u.name), u.eta_s?)));
+        self.gauges("uplink_eta_seconds", "Until its backlog is empty at this rate", eta);
         let strays = all().map(|u| (label(&u.name), u.strays));
         self.counters("uplink_answers_stray", "Backend's answers to no question", strays);
         let Some(first) = facts.uplinks.values().next() else { return };

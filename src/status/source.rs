@@ -216,8 +216,6 @@ pub struct LedgerFacts {
 /// An uplink in figures.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UplinkFacts {
-    /// What it speaks, as in the config.
-    pub kind: &'static str,
     /// What it counted, by metric name without the prefix, with a help text each.
     pub counters: [(&'static str, &'static str, u64); 7],
 }

@@ -137,13 +137,15 @@ struct SiteView {
 #[derive(Debug, Serialize)]
 struct UplinkView {
     name: String,
-    kind: &'static str,
+    kind: Option<String>,
     state: &'static str,
     since: Option<String>,
     reason: Option<String>,
+    required: bool,
     backlog: u64,
     in_flight: u64,
     oldest_unsent_s: Option<u64>,
+    rate_per_min: Option<u64>,
     eta_s: Option<u64>,
 }
 
@@ -333,13 +335,15 @@ impl UplinkView {
     fn of(uplink: &UplinkStatus, snapshot: &Snapshot, facts: &Facts) -> Self {
         Self {
             name: uplink.name.to_string(),
-            kind: facts.uplinks.get(&uplink.name).map_or("", |facts| facts.kind),
+            kind: some(&uplink.kind),
             state: uplink.state,
             since: stamp(uplink.since, &facts.zone),
             reason: some(&uplink.reason),
+            required: uplink.required,
             backlog: uplink.backlog,
             in_flight: uplink.in_flight,
             oldest_unsent_s: oldest_unsent_s(uplink, snapshot),
+            rate_per_min: uplink.rate_per_min,
             eta_s: uplink.eta_s,
         }
     }

@@ -1,6 +1,13 @@
 //! Starts the task of each uplink, by its kind.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -8,7 +15,7 @@ use tokio::sync::watch;
 use super::{rooms::Rooms, start::Shared};
 use crate::{
     domain::id::UplinkName,
-    protocol::{charger::station, jcpp},
+    protocol::{charger::station, jcpp, peaq},
     service::{
         config::{Access, Charger, Config, Endpoint, Far, Pace, Secret, Uplink},
         roster::Roster,
@@ -37,13 +44,14 @@ impl Shared<'_> {
                     start(rooms, Link::new(settings, outbox, counters, inbox, stop).run());
                 }
                 Far::Jcpp(jcpp) => {
-                    let wire = jcpp.settings.clone();
-                    let dialect: MakeDialect =
-                        Arc::new(move || Box::new(jcpp::dialect::Queue::new(wire.clone())));
-                    let settings = self.queue(uplink, &jcpp.access, dialect)?;
+                    let settings = self.queue(uplink, &jcpp.access, queue(&jcpp.settings))?;
                     start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
                 }
-                Far::Ec(_) | Far::Peaq(_) => {}
+                Far::Peaq(peaq) => {
+                    let settings = self.queue(uplink, &peaq.access, gateway(&peaq.settings))?;
+                    start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
+                }
+                Far::Ec(_) => {}
             }
         }
         Ok(stop_uplinks)
@@ -85,6 +93,19 @@ impl Shared<'_> {
             now: Arc::new(move || clock.now()),
         })
     }
+}
+
+fn queue(wire: &jcpp::Settings) -> MakeDialect {
+    let wire = wire.clone();
+    Arc::new(move || Box::new(jcpp::dialect::Queue::new(wire.clone())))
+}
+
+fn gateway(wire: &peaq::Settings) -> MakeDialect {
+    let (wire, connections) = (wire.clone(), AtomicU32::new(0));
+    Arc::new(move || {
+        let number = connections.fetch_add(1, Ordering::Relaxed);
+        Box::new(peaq::dialect::Gateway::new(wire.clone(), number))
+    })
 }
 
 fn start(rooms: &mut Rooms, life: impl Future<Output = ()> + Send + 'static) {
