@@ -3,16 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::Value;
-use sitepilot::peers::{
-    backend::{Backend, BackendConfig},
-    handle::Handle,
-    mqtt::{self, Broker},
-    pile::{Memory, Pile, PileConfig},
+use sitepilot::{
+    peers::{
+        backend::{Backend, BackendConfig},
+        handle::Handle,
+        mqtt::{self, Broker},
+        pile::{Memory, Pile, PileConfig},
+    },
+    site::entry::Entry,
 };
 use tokio::task::JoinSet;
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/orders.rs"]
+mod orders;
 
 use bench::{Bench, PILE, begin, clock, host, recorded, states, text};
 
@@ -153,4 +158,39 @@ fn check_text(bench: &Bench, id: &str) -> String {
     let all = [&output, &list, &csv, &shown.to_string()];
     assert!(all.iter().all(|text| !text.contains(CARD)), "a card is personal data");
     output
+}
+
+#[test]
+fn what_an_uplink_was_not_given_is_told_with_the_reason_and_counts_as_settled() {
+    let bench = Bench::new();
+    let [cloud, ec] = ["cloud", "ec"].map(orders::uplink);
+    let at = orders::stamp(1000);
+    let over = orders::ended(&orders::opened(1, 1, at), at, &[cloud.clone(), ec.clone()]);
+    let waived =
+        Entry::DeliveryWaived { seq: over.seq, uplink: ec, at, reason: "no energy".to_owned() };
+    let entries = [
+        orders::record_entry(&over),
+        waived,
+        orders::confirmed(&over, &cloud, at),
+        orders::settled(&over, at),
+    ];
+    orders::open(&bench.dir.path().join("data")).0.record(&entries).unwrap();
+
+    let id = over.id.as_str();
+    let shown = show(&bench, id);
+    assert_eq!(shown["state"], "settled");
+    let delivery = &shown["deliveries"][1];
+    assert_eq!((&delivery["uplink"], &delivery["state"]), (&"ec".into(), &"retired".into()));
+    assert_eq!(delivery["last_error"], "no energy");
+    assert_eq!(kinds(&shown["journal"]), ["entered", "recorded", "waived", "confirmed", "settled"]);
+    let told = text(&bench.cli(&["orders", "show", id]).stdout);
+    let line = told.lines().find(|line| line.starts_with("ec ")).unwrap();
+    assert!(line.contains("retired") && line.contains("no energy"), "{told}");
+    let list = text(&bench.cli(&["orders", "list"]).stdout);
+    assert!(list.contains("ec:retired"), "{list}");
+    let csv = text(&bench.cli(&["orders", "export", "--format", "csv"]).stdout);
+    assert!(csv.contains("ec=retired"), "{csv}");
+    let lines = text(&bench.cli(&["orders", "export", "--format", "jsonl"]).stdout);
+    assert!(lines.contains("no energy"), "{lines}");
+    assert_eq!(bench.cli(&["orders", "verify"]).status.code(), Some(0));
 }

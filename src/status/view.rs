@@ -109,7 +109,7 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// When the backend said yes.
     pub confirmed_at: Option<String>,
-    /// The last refusal.
+    /// The last refusal, or why it is not sent.
     pub last_error: Option<String>,
 }
 
