@@ -19,7 +19,7 @@ mod spoken;
 mod world;
 
 use sitepilot::domain::{
-    order::{Ending, Order},
+    order::{DeliveryState, Ending, Order},
     quantity::Energy,
     reading::Metering,
     reply::PileReply,
@@ -42,8 +42,19 @@ struct Kept {
     is_answered: bool,
 }
 
+/// The uplinks of a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Uplinks {
+    /// A cloud that decides and answers.
+    Cloud,
+    /// Beside it a server that answers nothing; its outages are its own.
+    CloudAndServer,
+}
+
 struct Player {
     world: World,
+    uplinks: Uplinks,
+    is_served: bool,
     rng: fastrand::Rng,
     orders: Vec<Kept>,
     clock: u32,
@@ -57,12 +68,17 @@ struct Player {
 }
 
 impl Player {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, uplinks: Uplinks) -> Self {
         let mut world = World::new();
+        if uplinks == Uplinks::CloudAndServer {
+            world.run("uplink server joins kind=ec resend=10m rate=20");
+        }
         world.run("meter M1 measures 11 max=100000000");
         world.run("power cut");
         Self {
             world,
+            uplinks,
+            is_served: false,
             rng: fastrand::Rng::with_seed(seed),
             orders: Vec::new(),
             clock: 10,
@@ -118,6 +134,33 @@ impl Player {
             27 if self.rng.u8(0..3) == 0 => self.wait(3_700),
             _ => self.cloud(),
         }
+        if self.uplinks == Uplinks::CloudAndServer {
+            self.server();
+        }
+    }
+
+    /// The server comes and goes, and its transport carries what it has got, in any order.
+    fn server(&mut self) {
+        match self.rng.u8(0..10) {
+            0 => self.server_up(),
+            1 if std::mem::take(&mut self.is_served) => self.say("server goes"),
+            2..=5 if self.open_at_server() > 0 => {
+                let which = ["oldest", "newest"][self.rng.usize(0..2)];
+                self.say(&format!("server delivered which={which}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn server_up(&mut self) {
+        if !self.is_served {
+            self.is_served = true;
+            self.say("server connects");
+        }
+    }
+
+    fn open_at_server(&self) -> usize {
+        self.world.open_at("server", "order")
     }
 
     fn start(&mut self, plug: u16) {
@@ -316,6 +359,7 @@ impl Player {
         self.cuts += 1;
         self.is_connected = false;
         self.is_linked = false;
+        self.is_served = false;
         self.say("power cut");
         self.check_books();
     }
@@ -332,6 +376,17 @@ impl Player {
             _ => format!("cloud confirms {kind} tx=T{}", self.rng.u32(1..1000)),
         };
         self.say(&line);
+    }
+
+    /// Both have it; but the server is not sent what it is known to drop.
+    fn check_at_server(&self, order: &Order) {
+        let states: Vec<_> =
+            order.deliveries.iter().map(|at| (at.uplink.as_str(), at.state)).collect();
+        let ending = order.ending.as_ref().expect("ended");
+        let is_dropped = ending.energy.wh() == 0 || ending.ended_s <= order.started_s;
+        let server = if is_dropped { DeliveryState::Retired } else { DeliveryState::Confirmed };
+        assert_eq!(states, [("cloud", DeliveryState::Confirmed), ("server", server)]);
+        assert_eq!(self.world.has_left("server", order), !is_dropped);
     }
 
     /// Every answered order is in the ledger, once, with the pile's figures.
@@ -367,7 +422,13 @@ impl Player {
             }
         }
         self.link_up();
+        if self.uplinks == Uplinks::CloudAndServer {
+            self.server_up();
+        }
         for _ in 0..200 {
+            while self.open_at_server() > 0 {
+                self.say("server delivered");
+            }
             for kind in ["start", "stop", "order"] {
                 while self.world.open_questions(kind) > 0 {
                     self.say(&format!("cloud confirms {kind}"));
@@ -388,12 +449,40 @@ impl Player {
         for order in &ledger {
             let settled = self.world.settled.get(&order.seq).copied().unwrap_or(0);
             assert_eq!(settled, 1, "order #{} settles once", order.seq.0);
+            if self.uplinks == Uplinks::CloudAndServer {
+                self.check_at_server(order);
+            }
             let billed = order.metering.as_ref().and_then(Metering::billed);
             if !order.flags.estimated && billed.is_some() {
                 self.by_meter += 1;
             }
         }
     }
+}
+
+/// Plays worlds of a kind; gives orders, power cuts and orders billed by the meter.
+fn play(rounds: u64, uplinks: Uplinks) -> (usize, u32, u32) {
+    let (mut orders, mut cuts, mut by_meter) = (0, 0, 0);
+    for seed in 0..rounds {
+        let outcome = std::panic::catch_unwind(|| {
+            let mut player = Player::new(seed, uplinks);
+            for _ in 0..ACTS {
+                player.act();
+            }
+            player.heal();
+            player.check_rest();
+            (player.orders.len(), player.cuts, player.by_meter)
+        });
+        let (settled, happened, metered) = outcome.unwrap_or_else(|_| panic!("seed {seed} fails"));
+        orders += settled;
+        cuts += happened;
+        by_meter += metered;
+    }
+    (orders, cuts, by_meter)
+}
+
+fn rounds() -> u64 {
+    std::env::var("SITEPILOT_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"))
 }
 
 fn wh(wh: u32) -> Energy {
@@ -431,24 +520,19 @@ fn is_same(order: &sitepilot::domain::order::Order, kept: &Kept) -> bool {
 
 #[test]
 fn whatever_happens_every_answered_order_settles_once() {
-    let rounds = std::env::var("SITEPILOT_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"));
-    let (mut orders, mut cuts, mut by_meter) = (0, 0, 0);
-    for seed in 0..rounds {
-        let outcome = std::panic::catch_unwind(|| {
-            let mut player = Player::new(seed);
-            for _ in 0..ACTS {
-                player.act();
-            }
-            player.heal();
-            player.check_rest();
-            (player.orders.len(), player.cuts, player.by_meter)
-        });
-        let (settled, happened, metered) = outcome.unwrap_or_else(|_| panic!("seed {seed} fails"));
-        orders += settled;
-        cuts += happened;
-        by_meter += metered;
-    }
+    let rounds = rounds();
+    let (orders, cuts, by_meter) = play(rounds, Uplinks::Cloud);
     assert!(orders > 0 && cuts > 0 && by_meter > 0, "something happened");
     println!("{rounds} rounds, {orders} orders settled once, {cuts} power cuts");
     println!("{by_meter} orders were billed by the meter");
+}
+
+/// The world of the cloud and the server: whatever either misses, both have every order in the end.
+/// That all copies of an order are the same is checked at each sending.
+#[test]
+fn two_uplinks_with_outages_of_their_own_get_every_order() {
+    let rounds = rounds() / 2;
+    let (orders, cuts, _) = play(rounds, Uplinks::CloudAndServer);
+    assert!(orders > 0 && cuts > 0, "something happened");
+    println!("{rounds} rounds, {orders} orders at both uplinks, {cuts} power cuts");
 }

@@ -16,7 +16,7 @@ pub const WINDOW_LIMIT: usize = 512;
 
 /// The window where the transport confirms: fixed, for it does the repeating. A confirmation may
 /// take two minutes, two heartbeats of the far side; this many then move 30,000 orders, a month of
-/// a large site, in an hour, in a megabyte of memory.
+/// a large site, in an hour.
 pub const DELIVERED_WINDOW: usize = 1024;
 
 /// Orders beside that window that have just been recorded: they wait for no backlog. Above it they
@@ -163,7 +163,9 @@ impl Outbox {
     }
 
     fn is_hungry(&self) -> bool {
-        !self.is_loading && self.ready.len() < self.width && self.on_disk() > 0
+        // Half of the widest window is read sooner than the other half is confirmed.
+        let enough = self.width.min(WINDOW_LIMIT);
+        !self.is_loading && self.ready.len() < enough && self.on_disk() > 0
     }
 
     pub(super) fn is_paused(&self, now: Mono) -> bool {

@@ -21,8 +21,9 @@ use crate::domain::{
 /// on meanwhile: a far side that takes minutes to confirm holds nothing up for hours.
 pub(super) const RESENT_WINDOW: usize = 1024;
 
-/// Read from the ledger at once.
-const PAGE: u16 = 256;
+/// Read from the ledger at once. Twice that of a backlog: each page is found by reading the journal
+/// back from the last confirmation.
+const PAGE: u16 = 512;
 
 /// What is sent again on one link.
 #[derive(Debug, Default)]

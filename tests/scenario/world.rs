@@ -221,13 +221,19 @@ impl World {
 
     /// How many questions of a kind the cloud has not answered.
     pub fn open_questions(&self, kind: &str) -> usize {
-        self.open_at(&cloud(), kind)
+        self.open_at(cloud().as_str(), kind)
     }
 
     /// How many questions of a kind nobody has answered on an uplink.
-    pub fn open_at(&self, name: &UplinkName, kind: &str) -> usize {
-        let open = self.asked.iter().filter(|(uplink, ..)| uplink == name);
+    pub fn open_at(&self, name: &str, kind: &str) -> usize {
+        let open = self.asked.iter().filter(|(uplink, ..)| uplink.as_str() == name);
         open.filter(|(_, _, message)| cloud::is_kind(kind, message)).count()
+    }
+
+    /// Whether an order has left whole on an uplink; all its copies were the same.
+    pub fn has_left(&self, name: &str, order: &Order) -> bool {
+        let name = UplinkName::new(name).expect("a name");
+        self.copies.contains_key(&(name, order.id.to_string()))
     }
 
     pub fn snapshot(&self) -> Snapshot {
