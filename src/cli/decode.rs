@@ -3,9 +3,13 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
+use data_encoding::{DecodeError, DecodeKind, HEXLOWER_PERMISSIVE};
 
 use super::{Exit, Failure, table::print};
-use crate::{domain::wire::Revision, protocol::charger::readable};
+use crate::{
+    domain::wire::Revision,
+    protocol::{charger, ec, jcpp, outline::broken_at, peaq},
+};
 
 /// `decode`
 #[derive(Debug, clap::Args)]
@@ -18,46 +22,114 @@ pub(super) struct Arguments {
     bytes: String,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Wire {
-    #[value(name = "charger-1.10")]
-    Charger1_10,
+    /// The charging-station protocol of 2018: an APDU
     #[value(name = "charger-1.0")]
     Charger1_0,
-    #[value(hide = true)]
+    /// The charging-station protocol, revision 1.10: an APDU
+    #[value(name = "charger-1.10")]
+    Charger1_10,
+    /// EC TCP: frames, also several, and what is between them
     Ec,
-    #[value(hide = true)]
+    /// JCPP: a message of the uplink queue
     Jcpp,
-    #[value(hide = true)]
+    /// peaq: an event, or the bare state of a charge point
     Peaq,
 }
 
-/// Longest input: a frame of the largest size, with spaces between the bytes.
-const MAX_INPUT_BYTES: u64 = 1 << 20;
+impl Wire {
+    /// From the one whose bytes are told from others with most certainty to the one that takes
+    /// most for its own.
+    const ALL: [Self; 5] = [Self::Ec, Self::Charger1_0, Self::Charger1_10, Self::Jcpp, Self::Peaq];
+
+    /// What its bytes say, or what is wrong with them.
+    fn read(self, bytes: &[u8]) -> Result<String, String> {
+        match self {
+            Self::Charger1_0 => told(charger::readable::decode(Revision::V1_0, bytes)),
+            Self::Charger1_10 => told(charger::readable::decode(Revision::V1_10, bytes)),
+            Self::Ec => told(ec::readable::decode(bytes)),
+            Self::Jcpp => told(jcpp::readable::decode(bytes)),
+            Self::Peaq => told(peaq::readable::decode(bytes)),
+        }
+    }
+
+    fn name(self) -> String {
+        use clap::ValueEnum as _;
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+fn told<E: ToString>(read: Result<String, E>) -> Result<String, String> {
+    read.map_err(|error| error.to_string())
+}
+
+/// Longest input, in characters: the largest message of any wire, a mebibyte, with a sign between
+/// the bytes.
+const MAX_INPUT: u64 = 4 << 20;
+
+/// Most of the input that is quoted where it is wrong, in characters.
+const QUOTED: usize = 16;
 
 /// Prints a frame so that people can read it.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let revision = match arguments.wire {
-        Wire::Charger1_10 => Revision::V1_10,
-        Wire::Charger1_0 => Revision::V1_0,
-        Wire::Ec | Wire::Jcpp | Wire::Peaq => {
-            eprintln!("this wire is not supported by this version yet");
-            return Ok(Exit::Failed);
-        }
+    let text = match arguments.bytes.as_str() {
+        "-" => from_stdin()?,
+        text => text.to_owned(),
     };
-    let mut text = arguments.bytes.clone();
-    if text == "-" {
-        text.clear();
-        let stdin = std::io::stdin().lock();
-        stdin.take(MAX_INPUT_BYTES).read_to_string(&mut text).context("cannot read stdin")?;
-    }
-    text.retain(|c| !c.is_whitespace() && c != ':');
-    let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
-    let Ok(bytes) = decoded else {
-        eprintln!("not hex: {}", text.chars().take(40).collect::<String>());
-        return Ok(Exit::Usage);
-    };
-    let shown = readable::decode(revision, &bytes).context("not a message of this wire")?;
+    let bytes = bytes(&text).map_err(Failure::Usage)?;
+    let refused = |fault: String| anyhow::anyhow!(refusal(arguments.wire, &bytes, &fault));
+    let shown = arguments.wire.read(&bytes).map_err(refused)?;
     print(&format!("{}\n", shown.trim_end()));
     Ok(Exit::Done)
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let mut input = Vec::new();
+    let stdin = std::io::stdin().lock();
+    stdin.take(MAX_INPUT + 1).read_to_end(&mut input).context("cannot read stdin")?;
+    if u64::try_from(input.len()).is_ok_and(|found| found > MAX_INPUT) {
+        return Err(Failure::Usage(format!("more than {MAX_INPUT} characters on stdin")));
+    }
+    String::from_utf8(input).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let hint = "hint: hex is wanted, not the bytes themselves: xxd -p FRAME | sitepilot decode";
+        Failure::Usage(format!("stdin is no text at byte {at}\n{hint} … -"))
+    })
+}
+
+/// The bytes that a text in hex stands for.
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let is_told = |c: &char| !c.is_whitespace() && *c != ':';
+    let digits: String = text.chars().filter(is_told).collect();
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).map_err(|error| not_hex(&digits, error))
+}
+
+/// What is wrong with digits, which are counted without what stands between them.
+fn not_hex(digits: &str, error: DecodeError) -> String {
+    let hint = "hint: two of 0-9 and a-f for each byte; spaces, line ends and colons do not matter";
+    if error.kind == DecodeKind::Length {
+        let found = digits.chars().count();
+        return format!("not hex: half a byte is left over, found {found} digits\n{hint}");
+    }
+    let from = digits.get(error.position..).unwrap_or(digits);
+    let quoted: String = from.chars().take(QUOTED).collect();
+    format!("not hex: at digit {} found {quoted:?}\n{hint}", error.position)
+}
+
+/// Why these bytes are none of the wire, where, and of which they are.
+fn refusal(wire: Wire, bytes: &[u8], fault: &str) -> String {
+    let mut text = format!("not of the wire {}: {fault}", wire.name());
+    if let Some(at) = broken_at(bytes).filter(|_| wire != Wire::Ec) {
+        let found = bytes.len();
+        text.push_str(&format!("\nat byte {at} of {found}: what begins there is no field"));
+    }
+    let is_other = |other: &Wire| *other != wire && other.read(bytes).is_ok();
+    let hint = match (Wire::ALL.into_iter().find(is_other), wire) {
+        (Some(other), _) => format!("--wire {} reads these bytes", other.name()),
+        (None, Wire::Ec) => "a frame begins with 45 43, its length in two bytes".to_owned(),
+        (None, _) => "the payload of an MQTT message is wanted, without its topic".to_owned(),
+    };
+    text.push_str(&format!("\nhint: {hint}"));
+    text
 }

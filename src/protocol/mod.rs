@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod ec;
 pub mod jcpp;
 pub mod modbus;
+pub mod outline;
 pub mod peaq;
 mod print;
 mod utc;

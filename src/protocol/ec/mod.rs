@@ -4,6 +4,7 @@ mod body;
 pub mod frame;
 pub mod message;
 pub mod points;
+pub mod readable;
 mod record;
 #[cfg(test)]
 mod tests;
