@@ -1,5 +1,7 @@
 //! Bytes to messages to domain and back; pure. Only `protocol::x` knows wire `x`.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod charger;
 mod decimal;
 pub mod dialect;
@@ -10,3 +12,5 @@ pub mod outline;
 pub mod peaq;
 mod print;
 mod utc;
+#[cfg(test)]
+mod vectors;

@@ -9,12 +9,28 @@ use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
 };
 
+/// What stands for an open `oneof`.
+const ONE_OF: &str = "oneof";
+
 /// Deepest nesting that is walked: no message of the tables holds another of its kind.
 const DEPTH_LIMIT: usize = 6;
 
 pub struct Field {
     pub kind: String,
     pub name: String,
+    pub label: Label,
+}
+
+/// How often a field can be there, and among which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Left out where it is empty or zero.
+    Plain,
+    /// Also told where it is empty.
+    Optional,
+    Repeated,
+    /// One of several.
+    Among,
 }
 
 /// The file of a revision.
@@ -46,17 +62,23 @@ impl Proto {
         Self::of(include_str!("../../proto/charger_v1_10.proto"))
     }
 
-    fn of(text: &str) -> Self {
+    /// Takes in what a file has.
+    pub fn of(text: &str) -> Self {
         let (mut proto, mut open) = (Self::default(), Vec::new());
         for line in text.lines() {
-            let line = line.split("//").next().unwrap().trim().trim_start_matches("repeated ");
-            proto.line(&line.split([' ', ';']).collect::<Vec<_>>(), &mut open);
+            let line = line.split("//").next().unwrap().trim();
+            let labels = [("repeated ", Label::Repeated), ("optional ", Label::Optional)];
+            let labelled =
+                labels.iter().find_map(|(word, of)| Some((line.strip_prefix(word)?, of)));
+            let (line, label) = labelled.unwrap_or((line, &Label::Plain));
+            proto.line(&line.split([' ', ';']).collect::<Vec<_>>(), *label, &mut open);
         }
         proto
     }
 
-    fn line<'a>(&mut self, words: &[&'a str], open: &mut Vec<&'a str>) {
+    fn line<'a>(&mut self, words: &[&'a str], label: Label, open: &mut Vec<&'a str>) {
         match *words {
+            ["oneof", _, "{"] => open.push(ONE_OF),
             ["message", name, "{" | "{}"] => {
                 open.push(name);
                 self.messages.insert(open.join("."), BTreeMap::new());
@@ -70,9 +92,11 @@ impl Proto {
             }
             ["}"] => drop(open.pop()),
             [key, value, name, "=", number, ""] if key.starts_with("map<") => {
-                self.field(open, format!("{key} {value}"), name, number);
+                self.field(open, label, format!("{key} {value}"), name, number);
             }
-            [kind, name, "=", number, ""] => self.field(open, kind.to_owned(), name, number),
+            [kind, name, "=", number, ""] => {
+                self.field(open, label, kind.to_owned(), name, number);
+            }
             [name, "=", number, ""] if !open.is_empty() => {
                 let names = self.enums.get_mut(&open.join(".")).unwrap();
                 names.insert(number.parse().unwrap(), name.to_owned());
@@ -81,9 +105,13 @@ impl Proto {
         }
     }
 
-    fn field(&mut self, open: &[&str], kind: String, name: &str, number: &str) {
+    fn field(&mut self, open: &[&str], label: Label, kind: String, name: &str, number: &str) {
+        let (open, label) = match open {
+            [open @ .., ONE_OF] => (open, Label::Among),
+            open => (open, label),
+        };
         let fields = self.messages.get_mut(&open.join(".")).unwrap();
-        fields.insert(number.parse().unwrap(), Field { kind, name: name.to_owned() });
+        fields.insert(number.parse().unwrap(), Field { kind, name: name.to_owned(), label });
     }
 
     /// Everything that a message can hold.

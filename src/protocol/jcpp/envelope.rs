@@ -24,7 +24,8 @@ impl Uuid {
     fn derived(kind: &str, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in std::iter::once(&kind.as_bytes()).chain(parts) {
-            hash.update(part.len().to_be_bytes());
+            // 64 bits on every machine.
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part);
         }
         let mut id = [0; 16];

@@ -7,6 +7,8 @@ mod envelope;
 mod info;
 pub mod readable;
 mod record;
+#[cfg(test)]
+mod tests;
 mod texts;
 pub mod wire;
 

@@ -8,6 +8,8 @@ mod event;
 pub mod readable;
 mod request;
 mod state;
+#[cfg(test)]
+mod tests;
 mod told;
 pub mod wire;
 

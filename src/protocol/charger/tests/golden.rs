@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use crate::{
     domain::wire::Revision,
-    protocol::charger::{
-        apdu::{self, Apdu},
-        readable,
+    protocol::{
+        charger::{
+            apdu::{self, Apdu},
+            readable,
+        },
+        vectors::vectors,
     },
 };
 
@@ -14,27 +17,6 @@ pub const V1_10: &str = include_str!("../../../../tests/golden/charger-1.10.txt"
 pub const GBK: &str = include_str!("../../../../tests/golden/charger-1.10-gbk.txt");
 pub const GBK_1_0: &str = include_str!("../../../../tests/golden/charger-1.0-gbk.txt");
 pub const V1_0: &str = include_str!("../../../../tests/golden/charger-1.0.txt");
-
-pub struct Vector {
-    pub name: String,
-    pub bytes: Bytes,
-    pub text: String,
-}
-
-/// Blocks of `== name`, `source: ..`, `hex: ..`, then the text.
-pub fn vectors(file: &str) -> Vec<Vector> {
-    file.split("== ").skip(1).map(block).collect()
-}
-
-fn block(block: &str) -> Vector {
-    let mut lines = block.trim_end().lines();
-    let name = lines.next().unwrap().to_owned();
-    assert!(lines.next().unwrap().starts_with("source: "), "{name} has no source");
-    let hex = lines.next().unwrap().strip_prefix("hex: ").unwrap();
-    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap().into();
-    let text = lines.map(|line| format!("{line}\n")).collect();
-    Vector { name, bytes, text }
-}
 
 #[test]
 fn bytes_of_1_10_read_as_their_text() {

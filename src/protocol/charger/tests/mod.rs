@@ -11,8 +11,6 @@ mod measured;
 mod metered;
 mod passing;
 mod piles;
-#[path = "../../../../tests/support/proto.rs"]
-mod proto;
 mod repair;
 mod shapes;
 #[path = "../../../../tests/support/tables.rs"]
@@ -27,6 +25,7 @@ use crate::domain::{
     id::PileCode,
     wire::{Original, Revision},
 };
+use crate::protocol::{arbitrary::proto, vectors::vectors};
 
 const AT: i64 = 1_795_000_000;
 const PILE: &str = "3101150012000001";
@@ -43,7 +42,7 @@ fn vector(name: &str) -> Bytes {
 
 /// The bytes of a vector of a file.
 fn vector_of(file: &str, name: &str) -> Bytes {
-    let found = golden::vectors(file).into_iter().find(|vector| vector.name == name);
+    let found = vectors(file).into_iter().find(|vector| vector.name == name);
     found.unwrap_or_else(|| panic!("no vector {name}")).bytes
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{AT, golden, sealed_body};
+use crate::protocol::vectors::vectors;
 use crate::{
     domain::{
         event::{PileEvent, PileNotice, PileRequest},
@@ -64,7 +65,7 @@ fn record_of(code: u8, body: Vec<u8>) -> RecordNo {
 #[test]
 fn messages_with_texts_in_gbk_are_read_and_kept_repaired() {
     for (revision, file) in [(Revision::V1_0, golden::GBK_1_0), (Revision::V1_10, golden::GBK)] {
-        let vectors = golden::vectors(file);
+        let vectors = vectors(file);
         assert_eq!(vectors.len(), SHAPES.len(), "one for each message that is repaired");
         for vector in vectors {
             assert!(readable::decode(revision, &vector.bytes).is_err(), "{}", vector.name);
