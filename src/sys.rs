@@ -61,6 +61,47 @@ pub fn duplicate(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(file.as_raw_fd()) }.try_clone_to_owned()
 }
 
+/// Bytes written to a TCP connection that the other side's kernel has not acknowledged, sent or
+/// not, as `SIOCOUTQ` of `tcp(7)` tells. It stays what it was when the connection is reset.
+///
+/// # Errors
+///
+/// When it is no TCP connection.
+#[allow(unsafe_code)]
+pub fn unacknowledged_bytes(socket: &impl AsRawFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the call writes one
+    // integer, which outlives it. `SIOCOUTQ` is another name of `TIOCOUTQ`.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u64::try_from(bytes).map_err(|_| io::Error::other(format!("{bytes} bytes unacknowledged")))
+}
+
+/// Lets the kernel hold only so many bytes of a TCP connection that it has not sent: the rest
+/// stays with the program, where what is urgent may still go first (`TCP_NOTSENT_LOWAT`).
+///
+/// # Errors
+///
+/// When it is no TCP connection.
+#[allow(unsafe_code)]
+pub fn limit_unsent_bytes(socket: &impl AsRawFd, bytes: u32) -> io::Result<()> {
+    const SIZE: libc::socklen_t = 4;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the call reads the 4
+    // bytes of an integer, which outlives it.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const bytes).cast(),
+            SIZE,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Replaces a file so that after a power cut either the old or the new text is there, whole; the
 /// old one is kept beside it as `<name>.old`.
 ///
@@ -157,6 +198,28 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "three");
         assert_eq!(fs::read_to_string(dir.path().join("facts.toml.old")).unwrap(), "two");
         assert!(!dir.path().join("facts.toml.new").exists());
+    }
+
+    #[test]
+    fn what_nobody_has_acknowledged_is_counted_and_what_is_unsent_limited() {
+        use std::net::{TcpListener, TcpStream};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (there, _) = listener.accept().unwrap();
+        limit_unsent_bytes(&here, 4096).unwrap();
+        // The other side reads nothing: its kernel takes some of it and no more.
+        here.set_nonblocking(true).unwrap();
+        let mut written = 0_u64;
+        loop {
+            match here.write(&[0; 65_536]) {
+                Ok(bytes) => written += u64::try_from(bytes).unwrap(),
+                Err(error) => break assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        let open = unacknowledged_bytes(&here).unwrap();
+        assert!(open > 0 && open < written, "{open} of {written}");
+        drop(there);
+        assert!(unacknowledged_bytes(&listener).is_err(), "a listener has no stream");
     }
 
     #[test]

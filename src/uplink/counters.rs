@@ -12,6 +12,8 @@ pub struct Counters {
     pub(super) undecodable: AtomicU64,
     pub(super) unsendable: AtomicU64,
     pub(super) shed: AtomicU64,
+    pub(super) left_out: AtomicU64,
+    pub(super) silent: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -31,6 +33,10 @@ pub struct Counts {
     pub unsendable: u64,
     /// Messages dropped for want of room, or because the link went down before their turn.
     pub shed: u64,
+    /// Values left out of messages because the wire has no room for them.
+    pub left_out: u64,
+    /// Times the far side fell silent on a link that stood.
+    pub silent: u64,
 }
 
 impl Counters {
@@ -46,10 +52,16 @@ impl Counters {
             undecodable: read(&self.undecodable),
             unsendable: read(&self.unsendable),
             shed: read(&self.shed),
+            left_out: read(&self.left_out),
+            silent: read(&self.silent),
         }
     }
 }
 
 pub(super) fn one(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+    many(counter, 1);
+}
+
+pub(super) fn many(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
 }

@@ -1,5 +1,5 @@
 //! Uplinks: to backends of the charging-station protocol ([`Link`]) and to queues ([`QueueLink`]),
-//! both over MQTT.
+//! both over MQTT, and to servers of EC TCP ([`EcLink`]).
 //!
 //! One task per uplink connects, registers once where it has to and has no account, subscribes,
 //! tells the site that it is connected, and then carries messages both ways until the link fails.
@@ -16,6 +16,7 @@ mod outbox;
 mod queue;
 mod seldom;
 mod settings;
+mod tcp;
 mod tls;
 
 pub use counters::{Counters, Counts};
@@ -23,4 +24,5 @@ pub use link::Link;
 pub use outbox::{Outbox, Refused};
 pub use queue::{MakeDialect, QueueLink, QueueSettings};
 pub use settings::{Account, Accounts, Broker, Login, Settings};
+pub use tcp::{EcLink, EcSettings};
 pub use tls::{OwnFiles, TlsError, client_config};

@@ -92,10 +92,15 @@ impl Outbox {
         self.shared.counters.shed.fetch_add(lost, Ordering::Relaxed);
     }
 
+    /// The next message, if there is one. Only the link calls it.
+    pub(super) fn take(&self) -> Option<ToUplink> {
+        self.queues().pop()
+    }
+
     /// The next message; waits for one. Only the link calls it.
     pub(super) async fn next(&self) -> ToUplink {
         loop {
-            if let Some(message) = self.queues().pop() {
+            if let Some(message) = self.take() {
                 return message;
             }
             self.shared.filled.notified().await;

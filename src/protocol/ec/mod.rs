@@ -1,11 +1,15 @@
 //! EC TCP, version 1.0 of 2016: the controller is the gate that connects to a server.
 
 mod body;
+mod carried;
+mod faults;
 pub mod frame;
 pub mod message;
 pub mod points;
 pub mod readable;
+pub mod realtime;
 mod record;
+pub mod session;
 #[cfg(test)]
 mod tests;
 
