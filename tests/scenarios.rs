@@ -140,4 +140,13 @@ scenarios! {
     required_changes
     rate_limit
     jcpp_and_peaq
+    ec_rhythm
+    stale_values
+    flapping_connector
+    news
+    gateway_commands
+    gateway_without_commands
+    gateway_link_lost
+    snapshots
+    two_gateways
 }

@@ -4,7 +4,8 @@ use sitepilot::{
     domain::{
         connector::Nameplate,
         event::{PileAnswer, PileEvent, PileNotice, PileRequest},
-        id::{ConnectionId, RequestId},
+        gauge::{Battery, Gauges},
+        id::{ConnectionId, PlugNo, RequestId},
         news::Parting,
         order::{EndKind, EndReport, ProgressReport, StartReport},
         passing::{Address, Pass},
@@ -13,7 +14,7 @@ use sitepilot::{
         time::PileTime,
         wire::ErrorCode,
     },
-    protocol::charger::wire::v1_10 as wire,
+    protocol::charger::{connector_state, wire::v1_10 as wire},
     site::Input,
 };
 
@@ -33,26 +34,26 @@ impl World {
                     address: "192.0.2.7".to_owned(),
                 }
             }
-            ["goes"] => PileEvent::Gone {
+            ["goes"] | ["kicked"] => PileEvent::Gone {
                 connection: ConnectionId(self.connection),
-                parting: Parting::Lost,
-                reason: "link lost".to_owned(),
+                parting: if words == ["goes"] { Parting::Lost } else { Parting::Dismissed },
+                reason: if words == ["goes"] { "link lost" } else { "kicked" }.to_owned(),
             },
             ["accepts"] => self.pile_answer(true),
             ["refuses"] => self.pile_answer(false),
             ["progress"] => PileEvent::Told(PileNotice::Progress(ProgressReport {
                 record: record(line),
                 plug: plug(line),
-                state: None,
+                state: line.number("state").and_then(connector_state),
                 energy: line.number("energy").map(Energy::from_wh),
                 cost: line.number("cost").map(Money::from_fen),
-                gauges: Box::default(),
+                gauges: gauges(line),
                 original: original(35, &wire::ChargingInfoReq::default()),
             })),
             ["status"] => PileEvent::Told(PileNotice::Telemetry {
-                plug: Some(plug(line)),
+                plug: (line.text("plug") != Some("none")).then(|| plug(line)),
                 status: line.number("is"),
-                gauges: Box::default(),
+                gauges: gauges(line),
                 original: original(33, &wire::TelemetryReq::default()),
             }),
             other => self.pile_request(other, line),
@@ -77,9 +78,9 @@ impl World {
             ["stop"] => PileRequest::End(end(line, EndKind::Stop)),
             ["order"] => PileRequest::End(end(line, EndKind::Whole)),
             ["warning"] => PileRequest::Warning {
-                plug: None,
-                code: 101,
-                cleared: false,
+                plug: line.number("plug").map(PlugNo),
+                code: line.number("code").unwrap_or(101),
+                cleared: line.text("cleared") == Some("yes"),
                 original: original(51, &wire::WarningReq::default()),
             },
             ["reports", "firmware"] => PileRequest::Pass(Pass {
@@ -120,6 +121,17 @@ impl World {
         };
         PileEvent::Answered { call, answer }
     }
+}
+
+fn gauges(line: &Line<'_>) -> Box<Gauges> {
+    Box::new(Gauges {
+        output_voltage_dv: line.number("dv"),
+        soc_percent: line.number("soc"),
+        charged: line.number("charged").map(Energy::from_wh),
+        vin: line.text("vin").map(str::to_owned),
+        battery: Battery { capacity_ah: line.number("ah"), ..Battery::default() },
+        ..Gauges::default()
+    })
 }
 
 fn end(line: &Line<'_>, kind: EndKind) -> EndReport {

@@ -1,5 +1,8 @@
 //! Entries and commands as one line each.
 
+#[path = "told.rs"]
+mod told;
+
 use std::fmt::Write;
 
 use sitepilot::{
@@ -241,9 +244,9 @@ fn uplink_message(message: &UplinkMessage) -> String {
             format!("metered {place}: {}", register(values.energy_import))
         }
         UplinkMessage::Passed(passed) => passed_line(passed),
-        UplinkMessage::Image(image) => format!("image of connector {}", image.connector),
-        UplinkMessage::News(news) => format!("news of {}: {:?}", news.pile, news.what),
-        UplinkMessage::Snapshot(image) => format!("{} connectors", image.connectors.len()),
+        UplinkMessage::Image(image) => told::image(image),
+        UplinkMessage::News(news) => told::news(news),
+        UplinkMessage::Snapshot(image) => told::snapshot(image),
         UplinkMessage::Answer(reply) => format!("answer {}", uplink_reply(reply)),
     }
 }
@@ -252,14 +255,23 @@ fn uplink_reply(reply: &UplinkReply) -> String {
     match reply {
         UplinkReply::RemoteStart { accepted: true, .. } => "remote start accepted".to_owned(),
         UplinkReply::RemoteStart { reason, .. } => format!("remote start refused: {reason}"),
-        UplinkReply::RemoteStop { accepted, .. } => format!("remote stop accepted={accepted}"),
+        UplinkReply::RemoteStop { accepted, order: None, .. } => {
+            format!("remote stop accepted={accepted}")
+        }
+        UplinkReply::RemoteStop { accepted, reason, order: Some(order) } => {
+            let outcome = told::outcome(*accepted, reason);
+            format!("remote stop of {} {outcome}", told::running(order))
+        }
         UplinkReply::Tariff { accepted } => format!("tariff accepted={accepted}"),
         UplinkReply::History { count } => format!("history: {count} follow"),
         UplinkReply::Trigger { accepted } => format!("trigger accepted={accepted}"),
         UplinkReply::Cards { .. } => "cards".to_owned(),
         UplinkReply::ClearCards => "cards cleared".to_owned(),
-        UplinkReply::Authorize { accepted, .. } => format!("authorize accepted={accepted}"),
-        UplinkReply::Availability { available, .. } => format!("available={available}"),
+        UplinkReply::Authorize { accepted, reason } => {
+            format!("card {}", told::outcome(*accepted, reason))
+        }
+        UplinkReply::Availability { available: true, .. } => "available".to_owned(),
+        UplinkReply::Availability { reason, .. } => format!("not available: {reason}"),
         UplinkReply::Passed(passed) => passed_line(passed),
         UplinkReply::Error { code, text } => format!("error {code:?}: {text}"),
     }

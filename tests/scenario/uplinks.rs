@@ -2,8 +2,8 @@
 
 use sitepilot::{
     domain::{
-        event::{OperatorRequest, UplinkAnswer, UplinkEvent},
-        id::UplinkName,
+        event::{OperatorRequest, RemoteStart, UplinkAnswer, UplinkEvent, UplinkRequest},
+        id::{Sequence, UplinkName},
         reply::UplinkMessage,
     },
     protocol::{
@@ -13,7 +13,10 @@ use sitepilot::{
     site::{Input, UplinkConfig, Wire},
 };
 
-use super::{BEGIN_S, World};
+use super::{
+    BEGIN_S, World,
+    arguments::{card, connector, transaction},
+};
 use crate::script::{Line, span_ms};
 
 impl World {
@@ -22,7 +25,12 @@ impl World {
         let name = UplinkName::new(name).expect("a name");
         self.others.retain(|uplink| uplink.name != name);
         match words {
-            ["joins"] => self.others.push(config(name, line)),
+            ["joins"] => {
+                if line.text("told") == Some("shown") {
+                    self.listeners.insert(name.clone());
+                }
+                self.others.push(config(name, line));
+            }
             ["leaves"] => {}
             other => panic!("uplinks do not {other:?}"),
         }
@@ -42,7 +50,11 @@ impl World {
                 UplinkEvent::Disconnected { reason: "link lost".to_owned() }
             }
             ["delivered"] => return self.deliver(&name, line),
-            other => panic!("uplinks do not {other:?}"),
+            other => UplinkEvent::Requested {
+                sequence: Sequence(self.sequence(line)),
+                digest: 7,
+                request: wish(other, line),
+            },
         };
         self.step(Input::Uplink { uplink: name, event });
     }
@@ -97,6 +109,26 @@ impl World {
     }
 }
 
+/// What an uplink without words for piles can want.
+fn wish(words: &[&str], line: &Line<'_>) -> UplinkRequest {
+    match words {
+        ["starts"] => UplinkRequest::RemoteStart(RemoteStart {
+            connector: connector(line),
+            transaction: None,
+            card: card(line),
+            original: None,
+        }),
+        ["stops"] => UplinkRequest::RemoteStop {
+            transaction: transaction(line),
+            connector: connector(line),
+            original: None,
+        },
+        ["lets", "in"] => UplinkRequest::Authorize { card: card(line).expect("a card") },
+        ["asks"] => UplinkRequest::Availability { connector: connector(line) },
+        other => panic!("uplinks do not {other:?}"),
+    }
+}
+
 fn config(name: UplinkName, line: &Line<'_>) -> UplinkConfig {
     let wire = match line.text("kind") {
         Some("jcpp") => Wire::Jcpp(jcpp::Settings {
@@ -124,7 +156,7 @@ fn config(name: UplinkName, line: &Line<'_>) -> UplinkConfig {
         name,
         wire,
         primary: false,
-        commands: false,
+        commands: line.text("commands") == Some("yes"),
         required: line.text("required") != Some("no"),
         answer_timeout_ms: 3_000,
         orders_since_s: line.number::<i64>("since").map(|s| BEGIN_S + s),

@@ -8,7 +8,7 @@ mod meter;
 mod pile;
 mod uplinks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sitepilot::{
@@ -61,6 +61,8 @@ pub struct World {
     numbers: BTreeMap<String, OrderSeq>,
     /// The uplinks beside the cloud; a change counts from the next power cut on.
     others: Vec<UplinkConfig>,
+    /// Those of them whose part is to listen; what the others are told beside orders is not shown.
+    listeners: BTreeSet<UplinkName>,
     /// The meters of the config; a change counts from the next power cut on.
     meters: Vec<MeterConfig>,
     /// Pile and cloud by their bytes, where the script says what they speak.
@@ -92,6 +94,7 @@ impl World {
             copies: BTreeMap::new(),
             numbers: BTreeMap::new(),
             others: Vec::new(),
+            listeners: BTreeSet::new(),
             meters: Vec::new(),
             spoken: None,
             transcript: Vec::new(),
@@ -162,6 +165,9 @@ impl World {
                 loads.push(query);
                 continue;
             }
+            if self.is_unheard(&command) {
+                continue;
+            }
             let at_s = self.now().wall.known_s();
             let mut shown = match &mut self.spoken {
                 Some(spoken) => spoken.shown(&command, at_s),
@@ -180,6 +186,16 @@ impl World {
         let reader = self.ledger.as_ref().expect("running").reader().expect("a reader");
         let (orders, total) = reader.query(&query).expect("the ledger answers");
         self.step(Input::Loaded { query, orders, total });
+    }
+
+    /// Whether it is something that nobody listens to.
+    fn is_unheard(&self, command: &Command) -> bool {
+        let Command::Uplink { uplink, message } = command else { return false };
+        let is_told = matches!(
+            message.message,
+            UplinkMessage::Image(_) | UplinkMessage::News(_) | UplinkMessage::Snapshot(_)
+        );
+        is_told && !self.listeners.contains(uplink)
     }
 
     /// Which order it is that leaves whole on an uplink beside the cloud.
