@@ -62,10 +62,13 @@ impl Site {
     /// Says which uplinks were removed without being retired.
     pub(super) fn watch_former(&mut self, turn: &Turn) {
         for (name, former) in &self.former {
-            let orders = former.owed.orders;
+            let kept = match former.owed.orders {
+                0 => "orders it refused are kept".to_owned(),
+                orders => format!("orders it is owed: {orders}"),
+            };
             let text = format!(
-                "uplink {name} is not in the config any more, orders it is owed: {orders}; put it \
-                 back, or give it up with `sitepilot uplinks retire {name}`"
+                "uplink {name} is not in the config any more, {kept}; put it back, or give it up \
+                 with `sitepilot uplinks retire {name}`"
             );
             self.alarms.raise(AlarmKind::Removed(name.clone()), turn.stamp(), text);
         }

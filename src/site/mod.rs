@@ -71,7 +71,7 @@ mod wire;
 pub use config::{MeterConfig, PileConfig, SiteConfig, UplinkConfig};
 pub use metering::{CURVE_LIMIT, CURVE_MS};
 pub use meters::KEEP_MS;
-pub use outbox::{DELIVERED_WINDOW, UNDER_WAY_LIMIT, WINDOW_LIMIT};
+pub use outbox::{DELIVERED_WINDOW, LIVE_ORDERS_LIMIT, UNDER_WAY_LIMIT, WINDOW_LIMIT};
 pub use panel::GAUGE_FRESH_MS;
 pub use remote::REMOTES_LIMIT;
 pub use wire::{Confirmation, Wire};

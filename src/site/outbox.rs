@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Confirmation, resend::RESENT_WINDOW, restore::Owed};
 use crate::domain::{
     id::{OrderSeq, Place},
+    reply::Urgency,
     time::Mono,
 };
 
@@ -19,13 +20,13 @@ pub const WINDOW_LIMIT: usize = 512;
 /// a large site, in an hour.
 pub const DELIVERED_WINDOW: usize = 1024;
 
-/// Orders beside that window that have just been recorded: they wait for no backlog. Above it they
-/// go with the backlog.
-const LIVE_ROOM: usize = 256;
+/// Orders under way beside that window that went when they were recorded: they wait for no backlog.
+/// Above it they go with the backlog.
+pub const LIVE_ORDERS_LIMIT: usize = 256;
 
 /// Orders under way on one link, at most: whoever carries them has room for as many, since where
 /// the transport confirms none of them is said twice.
-pub const UNDER_WAY_LIMIT: usize = DELIVERED_WINDOW + LIVE_ROOM + RESENT_WINDOW;
+pub const UNDER_WAY_LIMIT: usize = DELIVERED_WINDOW + LIVE_ORDERS_LIMIT + RESENT_WINDOW;
 
 /// The window after a start or a loss: a backend that has just come up is not overrun.
 const NARROWEST: usize = 16;
@@ -57,6 +58,7 @@ pub(super) type Waiting = (Place, OrderSeq);
 struct InFlight {
     place: Place,
     attempts: u32,
+    urgency: Urgency,
     /// When silence has lasted long enough; `None`: it is sent once on a link.
     deadline: Option<Mono>,
 }
@@ -123,14 +125,16 @@ impl Outbox {
 
     /// Whether an order that was just recorded may go ahead of the window.
     pub(super) fn has_live_room(&self) -> bool {
-        self.window.len() < self.width + LIVE_ROOM
+        let live = self.window.values().filter(|flight| flight.urgency == Urgency::Live);
+        live.count() < LIVE_ORDERS_LIMIT
     }
 
     /// An order is sent when it is recorded, ahead of the window.
     pub(super) fn sent_live(&mut self, order: Waiting, deadline: Option<Mono>) {
         self.ready.remove(&order);
         let (place, seq) = order;
-        self.window.insert(seq, InFlight { place, attempts: 1, deadline });
+        let urgency = Urgency::Live;
+        self.window.insert(seq, InFlight { place, attempts: 1, urgency, deadline });
     }
 
     /// Orders read from the ledger; gives those that were not in memory.
@@ -210,7 +214,8 @@ impl Outbox {
             // The transport repeats, or the link ends.
             Confirmation::Delivered | Confirmation::None => None,
         };
-        let flight = InFlight { place, attempts: attempts + 1, deadline };
+        let urgency = Urgency::Backlog;
+        let flight = InFlight { place, attempts: attempts + 1, urgency, deadline };
         self.window.insert(seq, flight);
         attempts + 1
     }

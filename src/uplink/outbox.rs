@@ -9,13 +9,17 @@ use tokio::sync::Notify;
 
 use super::counters::{Counters, one};
 use crate::{
-    domain::reply::{ToUplink, Urgency},
-    site::{UNDER_WAY_LIMIT, WINDOW_LIMIT},
+    domain::reply::{ToUplink, UplinkMessage, Urgency},
+    site::{LIVE_ORDERS_LIMIT, UNDER_WAY_LIMIT, WINDOW_LIMIT},
 };
 
 /// Requests and answers that may wait: each connector has a few at a time, and the site asks
 /// again for what gets lost.
 const LIVE_LIMIT: usize = 1024;
+
+/// Orders among the live messages have room of their own, as many as the site sends: where the
+/// transport confirms, one that is dropped is not sent again while the link stands.
+const LIVE_LIMIT_OF_ORDERS: usize = LIVE_LIMIT + LIVE_ORDERS_LIMIT;
 
 /// All that is under way on a link whose transport confirms: nothing is said twice there. It is
 /// more than a whole window of unanswered orders and each of them once more after its deadline.
@@ -124,7 +128,9 @@ impl Queues {
         if !self.is_open {
             return Err(Refused::Down);
         }
+        let is_order = matches!(message.message, UplinkMessage::Transaction { .. });
         let (queue, limit) = match message.urgency {
+            Urgency::Live if is_order => (&mut self.live, LIVE_LIMIT_OF_ORDERS),
             Urgency::Live => (&mut self.live, LIVE_LIMIT),
             Urgency::Backlog => (&mut self.backlog, BACKLOG_LIMIT),
             Urgency::Telemetry => (&mut self.telemetry, TELEMETRY_LIMIT),
@@ -151,7 +157,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::domain::{id::Sequence, reply::UplinkMessage};
+    use bytes::Bytes;
+
+    use crate::domain::id::{PileCode, Sequence};
 
     fn message(sequence: usize, urgency: Urgency) -> ToUplink {
         let sequence = Sequence(u64::try_from(sequence).unwrap());
@@ -193,6 +201,22 @@ mod tests {
             assert_eq!(outbox.push(message(0, urgency)), Err(Refused::Full));
         }
         assert_eq!(outbox.shared.counters.counts().shed, 3 + 2);
+    }
+
+    #[test]
+    fn messages_that_may_be_lost_take_no_room_from_live_orders() {
+        let outbox = open();
+        for sequence in 0..LIVE_LIMIT {
+            outbox.push(message(sequence, Urgency::Live)).unwrap();
+        }
+        assert_eq!(outbox.push(message(0, Urgency::Live)), Err(Refused::Full));
+        let pile = PileCode::new("3101150012000001").unwrap();
+        let order = UplinkMessage::Transaction { pile, payload: Bytes::new() };
+        let order = || ToUplink { message: order.clone(), ..message(0, Urgency::Live) };
+        for _ in 0..LIVE_ORDERS_LIMIT {
+            outbox.push(order()).unwrap();
+        }
+        assert_eq!(outbox.push(order()), Err(Refused::Full), "the site sends no more of them");
     }
 
     #[test]
