@@ -1,7 +1,7 @@
 //! Tables of facts that may lie beside the project, to hold its own data against.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -36,4 +36,12 @@ pub fn cells(line: &str) -> Vec<String> {
         }
     }
     cells
+}
+
+/// The rows of a table, in cells, without its heading.
+#[allow(dead_code, reason = "not every test reads them")]
+pub fn rows(folder: &Path, file: &str) -> Vec<Vec<String>> {
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.lines().skip(1).map(cells).collect()
 }

@@ -1,7 +1,5 @@
 //! What piles measure, in both revisions.
 
-use std::fs;
-
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
@@ -370,8 +368,7 @@ fn measurands_are_numbered_as_in_the_table() {
     let left_out = "the measurands that are read were";
     let variable = "SITEPILOT_PROTOCOL_TABLES";
     let Some(folder) = tables::find(variable, "../shared/protocol", left_out) else { return };
-    let table = fs::read_to_string(folder.join("charger-measurands.enums.csv")).unwrap();
-    let table: Vec<Vec<String>> = table.lines().map(tables::cells).collect();
+    let table = tables::rows(&folder, "charger-measurands.enums.csv");
     for (number, name, ..) in MEASURANDS {
         let row = ["Measurand".to_owned(), number.to_string(), name.to_owned()];
         assert!(table.iter().any(|cells| *cells == row), "{row:?}");
