@@ -265,7 +265,7 @@ class Pile(Connection):
             return conf
         return None
 
-    def inform(self, order):
+    def inform(self, order, **more):
         request = self._request(
             order,
             "ChargingInfoReq",
@@ -277,6 +277,7 @@ class Pile(Connection):
             consumedElectric=10,
             status=self.pb.CHS_Charging,
             timestamp=now_s(),
+            **more,
         )
         self.say("ChargingInfoReq", request, qos=0, channel="M")
 

@@ -42,6 +42,10 @@ class Proxy:
         for pair in pairs:
             _abort(pair[1])
 
+    def deafen(self):
+        """What comes back from the far end is swallowed; what goes there passes."""
+        self.mode = "deaf"
+
     def delay(self, seconds):
         """Everything comes this much later."""
         self.delay_s = seconds
@@ -49,7 +53,7 @@ class Proxy:
     def heal(self):
         """All is well again; what is half open is told so."""
         was, self.mode, self.delay_s = self.mode, "pass", 0.0
-        if was == "half-open":
+        if was in ("half-open", "deaf"):
             self._reset_all()
 
     def outage(self, kind):
@@ -95,10 +99,11 @@ class Proxy:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._pairs.append((near, far))
-        for source, sink in ((near, far), (far, near)):
-            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+        for source, sink, is_back in ((near, far, False), (far, near, True)):
+            arguments = (source, sink, is_back)
+            threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
-    def _pump(self, source, sink):
+    def _pump(self, source, sink, is_back):
         try:
             while data := source.recv(CHUNK):
                 if self.delay_s:
@@ -108,6 +113,8 @@ class Proxy:
                 if self.mode == "half-open":
                     self._swallow()
                     return
+                if self.mode == "deaf" and is_back:
+                    continue
                 sink.sendall(data)
         except OSError:
             pass

@@ -1,7 +1,6 @@
 """A site: mosquitto as the cloud's broker, a backend, the line to it, a controller and piles."""
 
 import contextlib
-import dataclasses
 import shutil
 import socket
 import subprocess
@@ -17,40 +16,52 @@ def mosquitto():
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
-@dataclasses.dataclass
-class Cloud:
-    """Ports of a mosquitto without a login."""
+class Broker:
+    """A mosquitto without a login on a port of its own, which may be killed and started again."""
 
-    port: int
-    tls_port: int = None
+    def __init__(self, directory, certificate=None):
+        self.port = free_port()
+        self.tls_port = free_port() if certificate else None
+        self._directory = directory
+        self._process = None
+        text = (
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection
+            # of whoever has more than its 20 messages of QoS 2 on the way.
+            "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
+        )
+        if certificate:
+            # As another user it could not read the key.
+            text += f"user root\nlistener {self.tls_port} 127.0.0.1\n"
+            text += f"certfile {certificate[0]}\nkeyfile {certificate[1]}\n"
+        (directory / "mosquitto.conf").write_text(text)
+
+    def start(self):
+        with open(self._directory / "mosquitto.log", "ab") as log:
+            command = [mosquitto(), "-c", self._directory / "mosquitto.conf"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(lambda: _listens(self.tls_port or self.port), "mosquitto", 10)
+        return self
+
+    def kill(self):
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self):
+        if self._process:
+            self._process.terminate()
+            self._process.wait(10)
 
 
 @contextlib.contextmanager
 def mosquitto_running(directory, certificate=None):
-    """A `Cloud`; with a certificate and its key it listens with TLS too."""
-    cloud = Cloud(free_port())
-    config = directory / "mosquitto.conf"
-    text = (
-        f"listener {cloud.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        # Not 0, which is said to be without limit: mosquitto 2.0.11 then closes the connection of
-        # whoever has more than its 20 messages of QoS 2 on the way.
-        "set_tcp_nodelay true\nmax_queued_messages 1000000\n"
-    )
-    if certificate:
-        cloud.tls_port = free_port()
-        # As another user it could not read the key.
-        text += f"user root\nlistener {cloud.tls_port} 127.0.0.1\n"
-        text += f"certfile {certificate[0]}\nkeyfile {certificate[1]}\n"
-    config.write_text(text)
-    log = open(directory / "mosquitto.log", "wb")
-    process = subprocess.Popen([mosquitto(), "-c", config], stdout=log, stderr=log)
+    """A broker that runs; with a certificate and its key it listens with TLS too."""
+    broker = Broker(directory, certificate)
     try:
-        until(lambda: _listens(cloud.tls_port or cloud.port), "mosquitto", 10)
-        yield cloud
+        yield broker.start()
     finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
+        broker.stop()
 
 
 def _listens(port):
