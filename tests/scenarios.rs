@@ -98,6 +98,7 @@ scenarios! {
     clock_set_and_pile_never_reports
     clock_jumps
     store_full
+    tags_unknown
     running_orders_after_outage
     history
     history_of_live_orders

@@ -3,9 +3,13 @@
 //! Each takes any bytes and panics where a promise is broken.
 
 mod apdu;
+mod jcpp;
+mod peaq;
 
 pub use crate::broker::fuzzing::{packet, session};
 pub use apdu::apdu;
+pub use jcpp::jcpp;
+pub use peaq::peaq;
 
 #[cfg(test)]
 mod tests {
@@ -19,7 +23,9 @@ mod tests {
     fn the_committed_corpora_hold() {
         let targets: BTreeMap<&str, Target> = BTreeMap::from([
             ("apdu", super::apdu as Target),
+            ("jcpp", super::jcpp),
             ("packet", super::packet),
+            ("peaq", super::peaq),
             ("session", super::session),
         ]);
         let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");

@@ -36,6 +36,8 @@ pub enum AlarmKind {
     Silent(UplinkName),
     /// An uplink was taken out of the config and is still owed orders.
     Removed(UplinkName),
+    /// Tags of a tariff whose band the uplink's config does not say; stands until the next start.
+    UnknownTag(UplinkName),
     /// The calendar jumped.
     ClockStepped,
     /// The calendar is not set.
@@ -83,6 +85,7 @@ impl AlarmKind {
             Self::BootRefused(_) => "uplink_boot_refused",
             Self::Silent(_) => "uplink_silent",
             Self::Removed(_) => "uplink_removed",
+            Self::UnknownTag(_) => "tariff_tag_unknown",
             Self::ClockStepped => "clock_stepped",
             Self::ClockUnset => "clock_unset",
             Self::StorageFull => "storage_full",

@@ -2,7 +2,7 @@
 
 use super::{
     Site, Wire,
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Alarms},
     command::{Command, Query},
     entry::Entry,
     figures,
@@ -121,7 +121,7 @@ impl Site {
         if is_held(order, turn, hold_ms) || (is_live && !link.outbox.has_live_room()) {
             return;
         }
-        let payload = match freeze(order, name, &link.config.wire, turn) {
+        let payload = match freeze(order, name, &link.config.wire, &mut self.alarms, turn) {
             Ok(payload) => payload,
             Err(unfit) => return self.unfit(name, seq, &unfit, turn),
         };
@@ -280,7 +280,7 @@ impl Site {
     ) -> Option<bytes::Bytes> {
         let link = self.links.get(name)?;
         let order = self.book.get_mut(seq)?;
-        freeze(order, name, &link.config.wire, turn).ok()
+        freeze(order, name, &link.config.wire, &mut self.alarms, turn).ok()
     }
 
     /// Sends a quarantined delivery again.
@@ -313,6 +313,7 @@ fn freeze(
     order: &mut Order,
     uplink: &UplinkName,
     wire: &Wire,
+    alarms: &mut Alarms,
     turn: &mut Turn,
 ) -> Result<bytes::Bytes, Unfit> {
     let frozen = order.delivery(uplink).and_then(|delivery| delivery.payload.clone());
@@ -320,6 +321,10 @@ fn freeze(
         return Ok(frozen);
     }
     let payload = wire.freeze(order)?;
+    if let Some(tags) = wire.unknown_tags(order) {
+        let text = format!("order {} has tariff tags told as flat: {tags}", order.id);
+        alarms.raise(AlarmKind::UnknownTag(uplink.clone()), turn.stamp(), text);
+    }
     let seq = order.seq;
     let Some(delivery) = order.delivery_mut(uplink) else { return Ok(payload) };
     delivery.payload = Some(payload.clone());

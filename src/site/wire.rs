@@ -91,6 +91,16 @@ impl Wire {
         }
     }
 
+    /// Tags in an order's bill that nobody gave a meaning, for people; `None`: there are none, or the
+    /// wire does not need their meaning.
+    #[must_use]
+    pub fn unknown_tags(&self, order: &Order) -> Option<String> {
+        let Self::Jcpp(settings) = self else { return None };
+        let tags: Vec<String> =
+            jcpp::unknown_tags(order, settings).iter().map(|tag| format!("{tag:?}")).collect();
+        (!tags.is_empty()).then(|| tags.join(", "))
+    }
+
     /// Notes where the connectors of a pile are, in the pile's own order.
     pub fn place(&mut self, pile: PileCode, connectors: &[ConnectorNo]) {
         match self {

@@ -149,8 +149,17 @@ fn end(line: &Line<'_>, kind: EndKind) -> EndReport {
         cost: line.number("cost").map(Money::from_fen),
         reason: 0,
         original: match kind {
-            EndKind::Whole => original(49, &wire::TransactionReq::default()),
+            EndKind::Whole => {
+                let cost = line.text("tag").map(one_row);
+                original(49, &wire::TransactionReq { cost, ..Default::default() })
+            }
             EndKind::Stop => original(19, &wire::StopTransactionReq::default()),
         },
     }
+}
+
+/// A bill of one row with this tag.
+fn one_row(tag: &str) -> wire::Cost {
+    let row = wire::CostBill { tag: tag.to_owned(), electric: 100, ..Default::default() };
+    wire::Cost { bills: vec![row], ..Default::default() }
 }
