@@ -374,4 +374,34 @@ mod tests {
         let mut outbox = Outbox::restore(owed, Confirmation::Answered);
         assert_eq!(outbox.loaded(NOW, 2, &[FIRST]), []);
     }
+
+    #[test]
+    fn where_the_transport_confirms_an_order_is_sent_once_on_a_link_however_long_it_is_silent() {
+        let owed = Owed { orders: 2, oldest_unix_ms: Some(0) };
+        let mut outbox = Outbox::restore(owed, Confirmation::Delivered);
+        assert_eq!(outbox.wants_load(NOW), Some(Place(0)));
+        outbox.loaded(NOW, 2, &[FIRST, SECOND]);
+        assert_eq!(outbox.due(NOW), [FIRST.1, SECOND.1]);
+        outbox.sent(FIRST, NOW);
+        outbox.sent(SECOND, NOW);
+        let much_later = NOW.plus_ms(30 * 86_400_000);
+        assert_eq!((outbox.due(much_later), outbox.deadline()), (vec![], None));
+        outbox.confirmed(SECOND.1);
+        outbox.link_lost();
+        assert_eq!(outbox.due(much_later), [FIRST.1], "put back, and only what is owed");
+    }
+
+    #[test]
+    fn more_live_orders_than_have_room_go_with_the_backlog() {
+        let mut outbox = Outbox::restore(Owed::default(), Confirmation::Delivered);
+        let orders = (1..).map(|number| (Place(number), OrderSeq(number)));
+        for order in orders.take(LIVE_ORDERS_LIMIT + 1) {
+            outbox.add(order, 0);
+            if outbox.has_live_room() {
+                outbox.sent_live(order, None);
+            }
+        }
+        let last = OrderSeq(u64::try_from(LIVE_ORDERS_LIMIT + 1).unwrap_or_default());
+        assert_eq!(outbox.due(NOW), [last], "which has room of its own");
+    }
 }
