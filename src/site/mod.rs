@@ -64,6 +64,8 @@ mod rhythm;
 mod settlement;
 pub mod snapshot;
 pub mod step;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod uplinks;
 mod wire;

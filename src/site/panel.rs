@@ -57,6 +57,12 @@ impl Panel {
         own.into_iter().flatten().chain(&self.whole.warnings).copied().collect()
     }
 
+    /// How many connectors something is kept of.
+    #[cfg(test)]
+    pub(super) fn plugs(&self) -> usize {
+        self.plugs.len()
+    }
+
     fn gauges(&self, plug: PlugNo, now: Mono) -> Gauges {
         let oldest = Mono(now.0.saturating_sub(GAUGE_FRESH_MS));
         let mut gauges = self.whole.heard.since(oldest);
