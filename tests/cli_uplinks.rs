@@ -3,17 +3,26 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use prost::Message as _;
 use serde_json::{Value, json};
-use sitepilot::peers::{
-    backend::{Backend, BackendConfig},
-    handle::Handle,
-    mqtt::{self, Broker},
-    pile::{Pile, PileConfig},
+use sitepilot::{
+    broker::DoorEvent,
+    peers::{
+        backend::{Backend, BackendConfig},
+        handle::Handle,
+        mqtt::{self, Broker},
+        pile::{Pile, PileConfig},
+    },
+    protocol::jcpp::wire::{TransactionRecordRequest, UplinkQueueMessage},
 };
 use tokio::task::JoinSet;
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/mqtt_raw.rs"]
+mod mqtt_raw;
+
+use mqtt_raw::{GUARD, House, PASSWORD};
 
 use bench::{Bench, PILE, charge, clock, host, states, text};
 
@@ -55,8 +64,13 @@ fn uplinks(bench: &Bench) -> Value {
 
 /// A controller with all of them, and an order that only the backend has.
 async fn with_an_order() -> (Bench, JoinSet<()>, JoinSet<()>) {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     bench.append(&[REGULATOR, PLATFORM, GATEWAY].concat());
+    charged(bench).await
+}
+
+/// With an order that the backend has.
+async fn charged(mut bench: Bench) -> (Bench, JoinSet<()>, JoinSet<()>) {
     let backend = Handle::new(Backend::new(BackendConfig::new(2)), clock());
     let cloud = host(&backend, bench.cloud).await;
     bench.start().await;
@@ -122,6 +136,40 @@ async fn each_uplink_is_shown_with_its_kind_and_what_it_is_owed() {
         let told = |line: &&str| line.contains("uplink is down") && line.contains(name);
         assert!(log.lines().filter(told).count() <= 1, "{log}");
     }
+    assert_eq!(bench.terminate(), Some(0));
+}
+
+/// The next record of an order that the broker got.
+fn next_record(house: &House, topic: &str) -> TransactionRecordRequest {
+    loop {
+        let event = house.events.recv_timeout(GUARD).unwrap();
+        let DoorEvent::Published { topic: found, payload, qos, .. } = event else { continue };
+        assert_eq!((found.as_str(), qos), (topic, 1));
+        let message = UplinkQueueMessage::decode(payload).unwrap();
+        if let Some(record) = message.transaction_record_request {
+            return record;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_settles_when_the_backend_and_the_queue_have_it() {
+    let house = House::open();
+    let bench = Bench::new();
+    bench.secret("queue", PASSWORD);
+    let access = format!(
+        "url = \"mqtt://{}\"\nusername = \"V1\"\npassword_file = \"DIR/queue\"\n\
+         topic_prefix = \"U/V1\"",
+        house.address()
+    );
+    bench.append(&PLATFORM.replace("url = \"mqtt://127.0.0.1:1\"", &access));
+    let (mut bench, ..) = charged(bench).await;
+    bench.until("the order settles", |bench| states(bench) == ["settled"]).await;
+    let id = bench.json(&["orders", "list"])[0]["id"].clone();
+    let record = next_record(&house, &format!("U/V1/{PILE}"));
+    assert_eq!((record.pile_code.as_str(), json!(record.trade_no)), (PILE, id));
+    let platform = uplink(&uplinks(&bench), "platform");
+    assert_eq!(json!([platform["state"], platform["backlog"]]), json!(["online", 0]));
     assert_eq!(bench.terminate(), Some(0));
 }
 
