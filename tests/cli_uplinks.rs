@@ -3,12 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
 use prost::Message as _;
 use serde_json::{Value, json};
 use sitepilot::{
     broker::DoorEvent,
     peers::{
         backend::{Backend, BackendConfig},
+        ec::{Server, Settings, serve::Tcp},
         handle::Handle,
         mqtt::{self, Broker},
         pile::{Pile, PileConfig},
@@ -24,7 +27,7 @@ mod mqtt_raw;
 
 use mqtt_raw::{GUARD, House, PASSWORD};
 
-use bench::{Bench, PILE, charge, clock, host, states, text};
+use bench::{Bench, PILE, begin, charge, clock, host, states, text};
 
 /// Nobody listens on port 1.
 const REGULATOR: &str = r#"
@@ -69,8 +72,22 @@ async fn with_an_order() -> (Bench, JoinSet<()>, JoinSet<()>) {
     charged(bench).await
 }
 
-/// With an order that the backend has.
+/// With an order that the backend has and others have not.
 async fn charged(mut bench: Bench) -> (Bench, JoinSet<()>, JoinSet<()>) {
+    let (cloud, piles, pile) = begun(&mut bench).await;
+    charge(&bench, &pile, 1, 1).await;
+    // What is shown is a moment older than what is recorded.
+    let has_it = |bench: &Bench| {
+        let status = bench.json(&["status"]);
+        let owed = &uplink(&status["uplinks"], "cloud")["backlog"];
+        status["ledger"]["unsettled"] == 1 && *owed == 0
+    };
+    bench.until("the cloud has it", has_it).await;
+    (bench, cloud, piles)
+}
+
+/// With a backend on line and a pile.
+async fn begun(bench: &mut Bench) -> (JoinSet<()>, JoinSet<()>, Handle<Pile>) {
     let backend = Handle::new(Backend::new(BackendConfig::new(2)), clock());
     let cloud = host(&backend, bench.cloud).await;
     bench.start().await;
@@ -78,9 +95,7 @@ async fn charged(mut bench: Bench) -> (Bench, JoinSet<()>, JoinSet<()>) {
     let mut piles = JoinSet::new();
     let pile = Handle::new(Pile::new(PileConfig::new(PILE, "ZD1", "pile secret", 9)), clock());
     piles.spawn(mqtt::run(pile.clone(), Broker::plain("127.0.0.1", bench.doors)));
-    charge(&bench, &pile, 1, 1).await;
-    bench.until("the cloud has it", |b| uplink(&uplinks(b), "cloud")["backlog"] == 0).await;
-    (bench, cloud, piles)
+    (cloud, piles, pile)
 }
 
 #[tokio::test]
@@ -153,9 +168,16 @@ fn next_record(house: &House, topic: &str) -> TransactionRecordRequest {
 }
 
 #[tokio::test]
-async fn an_order_settles_when_the_backend_and_the_queue_have_it() {
+async fn an_order_settles_when_the_backend_the_server_and_the_queue_have_it() {
     let house = House::open();
-    let bench = Bench::new();
+    let rhythm = Settings { heartbeat_ms: 200, ..Settings::default() };
+    let server = Server::new(rhythm, clock());
+    let tcp = Tcp::bind("127.0.0.1:0".parse().unwrap(), server.clone()).await.unwrap();
+    let mut bench = Bench::new();
+    let url = format!("tcp://{}", tcp.address().unwrap());
+    bench.append(&REGULATOR.replace("tcp://127.0.0.1:1", &url));
+    let mut servers = JoinSet::new();
+    servers.spawn(tcp.run());
     bench.secret("queue", PASSWORD);
     let access = format!(
         "url = \"mqtt://{}\"\nusername = \"V1\"\npassword_file = \"DIR/queue\"\n\
@@ -163,13 +185,20 @@ async fn an_order_settles_when_the_backend_and_the_queue_have_it() {
         house.address()
     );
     bench.append(&PLATFORM.replace("url = \"mqtt://127.0.0.1:1\"", &access));
-    let (mut bench, ..) = charged(bench).await;
+    let (_cloud, _piles, pile) = begun(&mut bench).await;
+    begin(&bench, &pile, 1, "CARD1").await;
+    // The server drops what has no energy, or ends in the second in which it began.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(pile.with(|pile, now| pile.stop(1, now)));
     bench.until("the order settles", |bench| states(bench) == ["settled"]).await;
     let id = bench.json(&["orders", "list"])[0]["id"].clone();
     let record = next_record(&house, &format!("U/V1/{PILE}"));
     assert_eq!((record.pile_code.as_str(), json!(record.trade_no)), (PILE, id));
+    let told = server.books();
+    assert_eq!((told.records().count(), told.dropped().count(), told.altered().len()), (1, 0, 0));
+    assert!(told.record(record.trade_no.as_str()).is_some(), "{record:?}");
     let platform = uplink(&uplinks(&bench), "platform");
-    assert_eq!(json!([platform["state"], platform["backlog"]]), json!(["online", 0]));
+    assert_eq!((&platform["kind"], &platform["state"]), (&json!("jcpp"), &json!("online")));
     assert_eq!(bench.terminate(), Some(0));
 }
 

@@ -138,6 +138,8 @@ fn uplink_facts(counters: &Counters) -> UplinkFacts {
             ("uplink_messages_undecodable", "Messages that were none", counts.undecodable),
             ("uplink_messages_unsendable", "Messages that could not be sent", counts.unsendable),
             ("uplink_messages_shed", "Messages dropped before their turn", counts.shed),
+            ("uplink_values_left_out", "Values the wire has no room for", counts.left_out),
+            ("uplink_silences", "Times the far side fell silent on a link", counts.silent),
         ],
     }
 }

@@ -217,7 +217,7 @@ pub struct LedgerFacts {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UplinkFacts {
     /// What it counted, by metric name without the prefix, with a help text each.
-    pub counters: [(&'static str, &'static str, u64); 7],
+    pub counters: [(&'static str, &'static str, u64); 9],
 }
 
 /// Whether every room makes progress.

@@ -17,13 +17,13 @@ use crate::{
     domain::id::UplinkName,
     protocol::{charger::station, jcpp, peaq},
     service::{
-        config::{Access, Charger, Config, Endpoint, Far, Pace, Secret, Uplink},
+        config::{Access, Charger, Config, Ec, Endpoint, Far, Pace, Secret, Uplink},
         roster::Roster,
     },
     site::{UplinkConfig, Wire},
     uplink::{
-        self, Accounts, Broker, Counters, Link, Login, MakeDialect, Outbox, QueueLink,
-        QueueSettings,
+        self, Accounts, Broker, Counters, EcLink, EcSettings, Link, Login, MakeDialect, Outbox,
+        QueueLink, QueueSettings,
     },
 };
 
@@ -51,7 +51,10 @@ impl Shared<'_> {
                     let settings = self.queue(uplink, &peaq.access, gateway(&peaq.settings))?;
                     start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
                 }
-                Far::Ec(_) => {}
+                Far::Ec(ec) => {
+                    let settings = self.ec(uplink, ec);
+                    start(rooms, EcLink::new(settings, outbox, counters, inbox, stop).run());
+                }
             }
         }
         Ok(stop_uplinks)
@@ -74,6 +77,17 @@ impl Shared<'_> {
             accounts: accounts.clone(),
             now: Arc::new(move || clock.now()),
         })
+    }
+
+    fn ec(&self, uplink: &Uplink, ec: &Ec) -> EcSettings {
+        let clock = self.clock.clone();
+        EcSettings {
+            name: uplink.name.clone(),
+            host: ec.endpoint.host.clone(),
+            port: ec.endpoint.port,
+            wire: ec.settings.clone(),
+            now: Arc::new(move || clock.now()),
+        }
     }
 
     fn queue(
