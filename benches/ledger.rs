@@ -20,6 +20,8 @@ use sitepilot::{
 mod orders;
 #[path = "../tests/support/recording_vfs.rs"]
 mod recording_vfs;
+#[path = "lab/uplinks.rs"]
+mod uplinks;
 
 use orders::{confirmed, ended, open_entry, opened, record_entry, settled, stamp, uplink};
 use recording_vfs::{Counts, Recorder};
@@ -252,9 +254,17 @@ fn answer(site: &mut Site, arrivals: &[Duration]) -> Vec<Duration> {
 }
 
 fn main() {
+    if uplinks::is_child() {
+        return;
+    }
     let only = std::env::args().nth(1).filter(|arg| !arg.starts_with("--"));
-    let parts: [(&str, fn()); 4] =
-        [("costs", costs), ("layouts", layouts), ("speeds", speeds), ("latencies", latencies)];
+    let parts: [(&str, fn()); 5] = [
+        ("costs", costs),
+        ("layouts", layouts),
+        ("speeds", speeds),
+        ("latencies", latencies),
+        ("uplinks", uplinks::uplinks),
+    ];
     for (name, part) in parts {
         if only.as_deref().is_none_or(|only| only == name) {
             part();

@@ -109,7 +109,8 @@ fn first_schema(path: &Path) {
     let conn = rusqlite::Connection::open(path).unwrap();
     conn.execute_batch(
         "DROP TABLE passes; DROP TABLE meters; DROP TABLE metering; DROP TABLE samples;
-         DROP TABLE enlisted; DROP TABLE required; DROP TABLE heard; PRAGMA user_version = 1;",
+         DROP TABLE enlisted; DROP TABLE required; DROP TABLE heard; DROP TABLE frozen;
+         PRAGMA user_version = 1;",
     )
     .unwrap();
 }

@@ -193,7 +193,8 @@ fn a_ledger_from_before_there_were_meters_goes_on() {
     let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
     conn.execute_batch(
         "DROP TABLE meters; DROP TABLE metering; DROP TABLE samples;
-         DROP TABLE enlisted; DROP TABLE required; DROP TABLE heard; PRAGMA user_version = 2;",
+         DROP TABLE enlisted; DROP TABLE required; DROP TABLE heard; DROP TABLE frozen;
+         PRAGMA user_version = 2;",
     )
     .unwrap();
     drop(conn);

@@ -156,6 +156,10 @@ fn an_order_without_a_date_of_its_own_counts_by_its_recording_and_without_any_as
     assert_eq!(backlog(&ledger, "ec"), [2, 3]);
 }
 
+fn freeze(order: &Order, name: &str) -> Entry {
+    Entry::PayloadFrozen { seq: order.seq, uplink: uplink(name), payload: "as it was".into() }
+}
+
 /// A file of the third schema, with the rows of this one.
 fn third_schema(from: &Path, to: &Path) {
     let conn = Connection::open(to.join("ledger.db")).unwrap();
@@ -178,6 +182,8 @@ fn third_schema(from: &Path, to: &Path) {
         let sql = format!("INSERT OR REPLACE INTO main.{table} SELECT * FROM now.{table}");
         conn.execute(&sql, []).unwrap();
     }
+    let payloads = "INSERT INTO payloads SELECT delivery >> 8, delivery & 255, body FROM frozen";
+    assert_eq!(conn.execute(payloads, []).unwrap(), 1);
     conn.pragma_update(None, "user_version", 3).unwrap();
 }
 
@@ -188,7 +194,8 @@ fn from_before(dir: &Path) {
     let first = at_ms(&mut ledger, 1, 10_000, &["cloud"]);
     confirm(&mut ledger, &first, "cloud", stamp(11_000));
     ledger.record(&[settled(&first, stamp(11_000))]).unwrap();
-    at_ms(&mut ledger, 2, 20_000, &["cloud", "second"]);
+    let second = at_ms(&mut ledger, 2, 20_000, &["cloud", "second"]);
+    ledger.record(&[freeze(&second, "second")]).unwrap();
     let up_to = sitepilot::domain::id::Sequence(7);
     ledger.record(&[Entry::SequencesReserved { uplink: uplink("talker"), up_to }]).unwrap();
     ledger.checkpoint().unwrap();
@@ -210,6 +217,16 @@ fn uplinks_of_an_older_file_are_chargers_that_get_nothing_anew() {
     assert_eq!((image.required, image.unsettled), (None, 1));
     assert_eq!((backlog(&ledger, "cloud"), backlog(&ledger, "second")), (vec![2], vec![2]));
     assert_eq!(ledger.verify().unwrap().bad, None);
+
+    // What was frozen stays so: said again it is no news, and another one is refused.
+    let order = by_seq(&ledger, 2);
+    assert_eq!(order.deliveries[1].payload.as_deref(), Some(&b"as it was"[..]));
+    assert_eq!(order.deliveries[1].state, DeliveryState::Sent);
+    ledger.record(&[freeze(&order, "second"), freeze(&order, "cloud")]).unwrap();
+    assert_eq!(by_seq(&ledger, 2).deliveries[0].payload, order.deliveries[1].payload);
+    let (seq, payload) = (order.seq, "otherwise".into());
+    let other = Entry::PayloadFrozen { seq, uplink: uplink("second"), payload };
+    assert!(matches!(ledger.record(&[other]), Err(LedgerError::Contradiction(_))));
 
     // A site with the same config says what is so already.
     let head = ledger.head().unwrap();
@@ -355,6 +372,8 @@ fn a_month_of_backlog_outlives_its_time_and_goes_when_it_is_delivered() {
         }
         ledger.record(&entries).unwrap();
     }
+    let first = by_seq(&ledger, 301);
+    ledger.record(&[freeze(&first, "ec")]).unwrap();
     let now = |day: u64| stamp(day * DAY_MS).wall.unix_ms;
     // Kept for twenty days: what is older goes, but for what is owed.
     while ledger.prune(now(DAYS), 20, 500).unwrap().is_limited {}
@@ -387,6 +406,9 @@ fn a_month_of_backlog_outlives_its_time_and_goes_when_it_is_delivered() {
     assert_eq!(gone, 99);
     let image = ledger.load().unwrap();
     assert_eq!((image.orders, image.owed[&uplink("ec")].orders), (201, 200));
+    let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
+    let frozen: i64 = conn.query_row("SELECT count(*) FROM frozen", [], |row| row.get(0)).unwrap();
+    assert_eq!(frozen, 0, "what was frozen of it goes with an order");
     // Order 400 was confirmed with the others that are gone: they take no place on a page.
     let (uplink, until, after) = (uplink("ec"), stamp(100 * DAY_MS), OrderSeq(0));
     let query = Query::Recent { uplink, within_ms: 1, until, after, limit: 1 };

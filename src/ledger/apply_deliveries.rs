@@ -90,8 +90,8 @@ impl Writer<'_> {
 
     fn insert_payload(&self, seq: OrderSeq, pos: i64, payload: &[u8]) -> Result<(), LedgerError> {
         self.conn
-            .prepare_cached("INSERT INTO payloads (seq, pos, body) VALUES (?,?,?)")?
-            .execute(params![seq.0.cast_signed(), pos, payload])?;
+            .prepare_cached("INSERT INTO frozen (delivery, body) VALUES (?,?)")?
+            .execute(params![columns::delivery(seq, pos)?, payload])?;
         Ok(())
     }
 
@@ -121,10 +121,15 @@ impl Writer<'_> {
         payload: &[u8],
     ) -> Result<(), LedgerError> {
         let found = self.find(seq, uplink)?;
-        let sql = "SELECT body FROM payloads WHERE seq = ?1 AND pos = ?2";
+        // Where it is from before there was a table by number.
+        let sql = "SELECT body FROM frozen WHERE delivery = ?3 UNION ALL
+            SELECT body FROM payloads WHERE seq = ?1 AND pos = ?2";
         let mut statement = self.conn.prepare_cached(sql)?;
         let known = statement
-            .query_row(params![seq.0.cast_signed(), found.pos], |row| row.get::<_, Vec<u8>>(0))
+            .query_row(
+                params![seq.0.cast_signed(), found.pos, columns::delivery(seq, found.pos)?],
+                |row| row.get::<_, Vec<u8>>(0),
+            )
             .optional()?;
         match known {
             Some(known) if known != payload => {

@@ -7,7 +7,7 @@ use super::error::LedgerError;
 use crate::{
     domain::{
         card::Verdict,
-        id::UplinkName,
+        id::{OrderSeq, UplinkName},
         order::{DeliveryState, Flags, OrderState},
         quantity::{Energy, Money},
         time::{BootId, ClockQuality, Mono, Stamp, Wall},
@@ -163,6 +163,19 @@ pub(super) fn energy(row: &Row<'_>, at: usize) -> Result<Option<Energy>, LedgerE
 pub(super) fn money(row: &Row<'_>, at: usize) -> Result<Option<Money>, LedgerError> {
     Ok(row.get::<_, Option<i64>>(at)?.map(Money::from_tenth_fen))
 }
+
+/// Number of a delivery among all: its order's position and its own among 256 of that order.
+pub(super) fn delivery(seq: OrderSeq, pos: i64) -> Result<i64, LedgerError> {
+    let number = u8::try_from(pos).ok().and_then(|pos| {
+        seq.0.cast_signed().checked_mul(DELIVERIES_PER_ORDER)?.checked_add(pos.into())
+    });
+    let many = || LedgerError::contradiction(format!("order {} has too many deliveries", seq.0));
+    number.ok_or_else(many)
+}
+
+/// Numbers of deliveries that an order has for itself; an uplink takes one for ever, and a site
+/// has a few.
+pub(super) const DELIVERIES_PER_ORDER: i64 = 256;
 
 pub(super) fn uplink(row: &Row<'_>, at: usize) -> Result<UplinkName, LedgerError> {
     let name = row.get::<_, Option<String>>(at)?.unwrap_or_default();

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, params};
 
 use super::{
+    columns,
     error::LedgerError,
     fact::{FactKind, FactReader},
     journal::{self, Head},
@@ -124,6 +125,9 @@ fn remove_order(conn: &Connection, seq: OrderSeq) -> Result<(), LedgerError> {
     ] {
         conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?1"))?.execute([seq])?;
     }
+    let first = columns::delivery(OrderSeq(seq.cast_unsigned()), 0)?;
+    conn.prepare_cached("DELETE FROM frozen WHERE delivery >= ?1 AND delivery < ?1 + ?2")?
+        .execute([first, columns::DELIVERIES_PER_ORDER])?;
     let sql = "INSERT INTO meta VALUES ('pruned_to', ?1)
         ON CONFLICT (key) DO UPDATE SET value = max(value, ?1)";
     conn.prepare_cached(sql)?.execute(params![seq])?;

@@ -34,8 +34,10 @@ const SELECT: &str = "SELECT
  LEFT JOIN endings e ON e.seq = o.seq LEFT JOIN transactions t ON t.seq = o.seq ";
 
 const SELECT_DELIVERIES: &str = "SELECT
- u.name, d.state, d.attempts, d.boot, d.mono, d.wall, d.quality, d.error, b.body, d.place
+ u.name, d.state, d.attempts, d.boot, d.mono, d.wall, d.quality, d.error, COALESCE(f.body, b.body),
+ d.place
  FROM deliveries d LEFT JOIN uplinks u ON u.no = d.uplink
+ LEFT JOIN frozen f ON f.delivery = d.seq * 256 + d.pos
  LEFT JOIN payloads b ON b.seq = d.seq AND b.pos = d.pos WHERE d.seq = ?1 ORDER BY d.pos";
 
 /// Dated runs.

@@ -98,8 +98,13 @@ pub(super) fn replace(
 fn open_damaged(dir: &Path, options: &Options) -> Result<Connection, LedgerError> {
     let old = open::connect_to_read(&dir.join(open::FILE), options)?;
     let known = i64::try_from(schema::MIGRATIONS.len()).expect("there are few");
-    if !(schema::OLDEST_ALIKE..=known).contains(&schema::version(&old)?) {
+    let version = schema::version(&old)?;
+    if !(schema::OLDEST_ALIKE..=known).contains(&version) {
         return Err(LedgerError::corrupt("the schema cannot be read, or is an older one"));
+    }
+    if version < schema::FIRST_ENLISTING {
+        // Deliveries are read with it.
+        old.execute_batch("CREATE TEMP TABLE frozen (delivery INTEGER PRIMARY KEY, body BLOB)")?;
     }
     for table in ["piles", "uplinks", "live", "transactions"] {
         let sql = format!("CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} WHERE FALSE");
