@@ -1,5 +1,5 @@
-//! Compares `proto/*.proto` with the tables of the protocol, where these lie beside the project:
-//! numbers, names and types are the wire.
+//! Compares `proto/*.proto` and the measuring points with the tables of the protocol, where these
+//! lie beside the project: numbers, names and types are the wire.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,6 +7,8 @@
 mod tables;
 
 use std::{collections::BTreeSet, fs, path::Path};
+
+use sitepilot::protocol::ec::points::{POINTS, Piles, Point};
 
 /// Names the folder of the tables, if it is not beside the project.
 const TABLES_VARIABLE: &str = "SITEPILOT_PROTOCOL_TABLES";
@@ -159,6 +161,27 @@ fn assert_same<const N: usize>(
     );
 }
 
+/// The rows of the measuring points.
+fn points() -> BTreeSet<[String; 6]> {
+    let row = |point: &Point| {
+        // The table says in the last cell which piles have a point.
+        let values = match (point.piles, point.values) {
+            (Piles::Any, values) => values.to_owned(),
+            (Piles::DcOnly, "") => "DC only".to_owned(),
+            (Piles::DcOnly, values) => format!("DC only: {values}"),
+        };
+        [
+            point.kind.number().to_string(),
+            point.address.to_string(),
+            point.name.to_owned(),
+            point.scale.to_string(),
+            point.unit.to_owned(),
+            values,
+        ]
+    };
+    POINTS.iter().map(row).collect()
+}
+
 #[test]
 fn proto_files_agree_with_the_tables() {
     let left_out = "proto/*.proto were";
@@ -183,6 +206,15 @@ fn proto_files_agree_with_the_tables() {
             assert!(rows.enums.is_empty(), "{name} has no enums");
         }
     }
+}
+
+#[test]
+fn measuring_points_agree_with_the_table() {
+    let left_out = "measuring points of EC TCP were";
+    let Some(tables) = tables::find(TABLES_VARIABLE, "../shared/protocol", left_out) else {
+        return;
+    };
+    assert_same("measuring points", &points(), &table(&tables.join("ec-points.csv"), 64));
 }
 
 #[test]

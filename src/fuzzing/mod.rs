@@ -3,11 +3,13 @@
 //! Each takes any bytes and panics where a promise is broken.
 
 mod apdu;
+mod ec;
 mod jcpp;
 mod peaq;
 
 pub use crate::broker::fuzzing::{packet, session};
 pub use apdu::apdu;
+pub use ec::ec;
 pub use jcpp::jcpp;
 pub use peaq::peaq;
 
@@ -23,6 +25,7 @@ mod tests {
     fn the_committed_corpora_hold() {
         let targets: BTreeMap<&str, Target> = BTreeMap::from([
             ("apdu", super::apdu as Target),
+            ("ec", super::ec),
             ("jcpp", super::jcpp),
             ("packet", super::packet),
             ("peaq", super::peaq),

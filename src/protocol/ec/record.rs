@@ -7,15 +7,16 @@ use super::{
     message::{Message, Record},
 };
 use crate::{
-    domain::{order::Order, quantity::Money},
-    protocol::dialect::Unfit,
+    domain::order::Order,
+    protocol::{charger::bill, dialect::Unfit},
 };
 
 /// The message of an order, whole. The same order gives the same bytes.
 ///
 /// Amounts are in fen, each rounded half up; where the total is to be told without the service
-/// fee, it is the difference of the rounded amounts, so that both add up to what was billed. A
-/// fee that no bill tells is 0.
+/// fee, it is the difference of the rounded amounts, so that both add up to what was billed. The
+/// fee is that of the pile's bill; a fee that no bill tells is 0, and so is an amount of which
+/// neither total nor bill is known.
 ///
 /// # Errors
 ///
@@ -25,8 +26,9 @@ pub fn freeze(order: &Order, settings: &Settings) -> Result<Bytes, Unfit> {
     let start_s = within("start", order.started_s.ok_or_else(|| missing("start"))?)?;
     let end_s = within("end", ending.ended_s.ok_or_else(|| missing("end"))?)?;
     let plug = order.plug.ok_or_else(|| missing("gun"))?;
-    let service_fen = within("service fee", Money::default().fen())?;
-    let billed_fen = within("amount", ending.cost.unwrap_or_default().fen())?;
+    let bill = bill::of(order).unwrap_or_default();
+    let service_fen = within("service fee", bill.service_cost().fen())?;
+    let billed_fen = within("amount", ending.cost.unwrap_or_else(|| bill.cost()).fen())?;
     let amount_fen = match settings.amount_includes_service {
         true => billed_fen,
         false => billed_fen.checked_sub(service_fen).ok_or_else(|| Unfit::Range {

@@ -1,13 +1,17 @@
 //! What orders become on the wire, and which cannot be told.
 
+use prost::Message as _;
+
 use crate::{
     domain::{
         id::{KeyTime, OrderKey, OrderSeq, PileCode, PlugNo, RecordNo},
         order::{Ending, Flags, Order, OrderState},
         quantity::{Energy, Money},
         time::Stamp,
+        wire::{Original, Revision},
     },
     protocol::{
+        charger::wire::v1_10::{Cost, CostBill, MessageId, StopTransactionReq},
         dialect::Unfit,
         ec::{
             Confirm, Settings,
@@ -130,7 +134,40 @@ fn what_the_server_is_known_to_drop_is_not_wanted() {
     }
 }
 
+/// With a bill of two periods, each with a service fee.
+fn billed(change: impl FnOnce(&mut Ending)) -> Order {
+    let bill = |servicecost| CostBill { electriccost: 1000, servicecost, ..CostBill::default() };
+    let cost = Cost { bills: vec![bill(700), bill(501)], ..Cost::default() };
+    let stop = StopTransactionReq { cost: Some(cost), ..StopTransactionReq::default() };
+    let code = u8::try_from(i32::from(MessageId::IdStopTransactionReq)).unwrap();
+    let body = stop.encode_to_vec().into();
+    ending(|ending| {
+        ending.original = Some(Original { revision: Revision::V1_10, code, body });
+        change(ending);
+    })
+}
+
 #[test]
-fn an_order_without_a_cost_is_told_with_the_amount_0() {
+fn the_service_fee_is_the_bills_and_the_amount_has_it_or_not_as_it_is_set() {
+    let amounts = |order: &Order, amount_includes_service| {
+        let told = record(order, &Settings { amount_includes_service, ..settings() });
+        (told.amount_fen, told.service_fen)
+    };
+    let order = billed(|_| {});
+    assert_eq!(amounts(&order, true), (4322, 1201));
+    assert_eq!(amounts(&order, false), (4322 - 1201, 1201));
+    let without_total = billed(|ending| ending.cost = None);
+    assert_eq!(amounts(&without_total, true), (3201, 1201));
+    let rebate = billed(|ending| ending.cost = Some(Money::from_fen(1000)));
+    assert_eq!(amounts(&rebate, true), (1000, 1201));
+    let settings = Settings { amount_includes_service: false, ..settings() };
+    assert_eq!(
+        freeze(&rebate, &settings).unwrap_err().to_string(),
+        "amount without service fee cannot be carried: 1000 less 1201 fen"
+    );
+}
+
+#[test]
+fn an_order_without_cost_and_bill_is_told_with_the_amount_0() {
     assert_eq!(record(&ending(|e| e.cost = None), &settings()).amount_fen, 0);
 }

@@ -4,4 +4,6 @@
 
 mod chunks;
 mod frozen;
+mod golden;
+mod images;
 mod session;
