@@ -1,4 +1,5 @@
-//! What waits to be sent on one uplink: live before backlog before telemetry.
+//! What waits to be sent on one uplink: what is live first; then backlog and telemetry in turn, so
+//! that a month of orders does not hide the present, nor a busy site its orders.
 
 use std::{
     collections::VecDeque,
@@ -59,6 +60,8 @@ struct Queues {
     live: VecDeque<ToUplink>,
     backlog: VecDeque<ToUplink>,
     telemetry: VecDeque<ToUplink>,
+    /// The last one that was not live was an order of the backlog.
+    was_backlog: bool,
 }
 
 impl Outbox {
@@ -147,8 +150,13 @@ impl Queues {
     }
 
     fn pop(&mut self) -> Option<ToUplink> {
-        let live = self.live.pop_front();
-        live.or_else(|| self.backlog.pop_front()).or_else(|| self.telemetry.pop_front())
+        if let Some(live) = self.live.pop_front() {
+            return Some(live);
+        }
+        let is_telemetry =
+            !self.telemetry.is_empty() && (self.was_backlog || self.backlog.is_empty());
+        self.was_backlog = !is_telemetry;
+        if is_telemetry { self.telemetry.pop_front() } else { self.backlog.pop_front() }
     }
 }
 
@@ -173,17 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn live_goes_first_and_telemetry_last() {
+    fn live_goes_first_and_the_rest_takes_turns() {
         let outbox = open();
-        for (sequence, urgency) in
-            [(1, Urgency::Telemetry), (2, Urgency::Backlog), (3, Urgency::Live), (4, Urgency::Live)]
-        {
+        let (live, backlog, telemetry) = (Urgency::Live, Urgency::Backlog, Urgency::Telemetry);
+        for (sequence, urgency) in [
+            (1, telemetry),
+            (2, telemetry),
+            (3, backlog),
+            (4, backlog),
+            (5, backlog),
+            (6, live),
+            (7, live),
+        ] {
             outbox.push(message(sequence, urgency)).unwrap();
         }
         let order: Vec<_> = std::iter::from_fn(|| outbox.queues().pop())
             .map(|message| message.sequence.0)
             .collect();
-        assert_eq!(order, [3, 4, 2, 1]);
+        assert_eq!(order, [6, 7, 3, 1, 4, 2, 5]);
     }
 
     #[test]
