@@ -49,7 +49,7 @@ fn vectors(file: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_vectors_of_every_wire_read_as_their_text() {
-    for wire in ["charger-1.0", "charger-1.10", "jcpp", "peaq"] {
+    for wire in ["charger-1.0", "charger-1.10", "ec", "jcpp", "peaq"] {
         let vectors = vectors(wire);
         assert!(vectors.len() > 10, "{wire} is cut: {} vectors", vectors.len());
         for (hex, wanted) in vectors {
