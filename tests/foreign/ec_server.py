@@ -1,6 +1,7 @@
 """An EC server that behaves like the known one, and badly where it is told to."""
 
 import collections
+import ctypes
 import socket
 import struct
 import threading
@@ -10,8 +11,12 @@ import ec
 from waiting import free_port
 
 CHUNK = 65536
-# How often a connection's thread looks at what it was told.
-TICK_S = 0.02
+# How often a link's threads look at what they were told.
+TICK_S = 0.05
+# Linux has these, and Python's socket module does not.
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+# One instruction of BPF: let nothing in.
+NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 BACKLOG = 16
 
 
@@ -19,10 +24,11 @@ class EcServer:
     """Listens on a port of its own. What it has read it stores after `store_s`: a restart before
     that loses it. What it says of itself may be read at any time."""
 
-    def __init__(self, heartbeat_s=60, silence_s=120, store_s=0):
+    def __init__(self, heartbeat_s=60, silence_s=120, store_s=0, receive_bytes=None):
         self.heartbeat_s = heartbeat_s
         self.silence_s = silence_s
         self.store_s = store_s
+        self.receive_bytes = receive_bytes  # of the kernel's buffer
         self.port = free_port()
         # Books.
         self.records = {}  # stored, by trade number; the last copy wins
@@ -55,6 +61,8 @@ class EcServer:
 
     def open(self):
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=BACKLOG)
+        if self.receive_bytes:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
         self._generation += 1
         arguments = (self._listener, self._generation)
         threading.Thread(target=self._accept, args=arguments, daemon=True).start()
@@ -92,6 +100,24 @@ class EcServer:
         """The process reads no more while its kernel goes on; with or without heartbeats."""
         self.heartbeats = heartbeats
         self.reading = False
+        # Until nobody is in the middle of reading.
+        time.sleep(2 * TICK_S)
+
+    def go_dark(self):
+        """Packets are lost: nothing is acknowledged, nobody can connect, nothing is said."""
+        self.heartbeats = False
+        program = struct.pack("HL", 1, ctypes.addressof(NOTHING))
+        for end in self._sockets():
+            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+    def come_back(self):
+        self.heartbeats = True
+        for end in self._sockets():
+            end.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+    def _sockets(self):
+        with self._lock:
+            return [self._listener, *self._links]
 
     def cut_at(self, position):
         """The link ends when so many bytes of the next record have been read."""
@@ -104,6 +130,10 @@ class EcServer:
                 link.sendall(data)
 
     # books
+
+    def links(self):
+        with self._lock:
+            return len(self._links)
 
     def missing(self, wanted):
         """Those of these trade numbers that are not stored."""

@@ -1,7 +1,10 @@
 """The frames and the server of this suite, by themselves; bytes by hand, from the facts."""
 
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
 import time
 
 import ec
@@ -142,3 +145,23 @@ def test_a_server_cuts_a_record_where_it_is_told_to():
                 assert ended(gate)
             assert server.cut is None
             assert (TRADE in server.records) == (at == len(record))
+
+
+def test_a_dark_server_acknowledges_nothing_and_cannot_be_reached():
+    with EcServer(heartbeat_s=60) as server, connected(server) as gate:
+        until(server.links, "the link")
+        server.go_dark()
+        gate.sendall(ec.frame(ec.RECORD, RECORD.body()))
+        time.sleep(0.3)
+        assert unacknowledged(gate) and not server.copies
+        with socket.socket() as other:
+            other.settimeout(0.3)
+            assert other.connect_ex(("127.0.0.1", server.port)) != 0
+        server.come_back()
+        until(lambda: server.copies, "what the kernel sends again")
+        until(lambda: not unacknowledged(gate), "its acknowledgement")
+
+
+def unacknowledged(gate):
+    """SIOCOUTQ."""
+    return struct.unpack("i", fcntl.ioctl(gate, termios.TIOCOUTQ, bytes(4)))[0]
