@@ -19,6 +19,15 @@ fn the_demo_ends_with_a_good_verdict() {
         assert!(line.is_some_and(|line| line.contains(&format!("revision {revision},"))), "{said}");
     }
     assert!(said.contains("1 closed by the site with the last reading, 1 disputed"), "{said}");
+    for far in ["cloud", "regulator"] {
+        let line = said.lines().find(|line| line.trim_start().starts_with(far));
+        let line = line.unwrap_or_else(|| panic!("no {far} in {said}"));
+        assert!(line.contains("0 lost, 0 duplicated"), "{said}");
+        assert!(!line.contains(" 0  orders there"), "{said}");
+    }
+    for outage in ["the link to the regulator breaks", "server hangs", "server is restarted"] {
+        assert!(told.contains(outage), "{outage} in {told}");
+    }
     assert!(told.contains("loses power in mid-order"), "{told}");
     assert!(told.contains("three meters hang on an RS-485 bus"), "{told}");
     for event in ["incomer is good", "pile-A-1 is good", "pile-A-2 is good", "pile-A-2 is stale"] {

@@ -1,7 +1,8 @@
-//! `demo`: a whole site in one process, with a cloud, piles and outages, and a verdict.
+//! `demo`: a whole site in one process, with a cloud, a regulator, piles and outages, and a verdict.
 
 mod bus;
 mod cast;
+mod far;
 mod place;
 mod story;
 mod verdict;
@@ -20,7 +21,8 @@ use tokio::task::JoinSet;
 use self::{
     bus::{Bus, METERED_PILE, SILENT_PLUG},
     cast::CAST,
-    place::Place,
+    far::Arrived,
+    place::{Far, Place},
     story::{Act, story},
     verdict::{Metering, PileBook, Verdict},
     view::View,
@@ -36,6 +38,7 @@ use crate::{
     ledger,
     peers::{
         backend::{Account, Backend, BackendConfig, Faults},
+        ec,
         handle::{self, Handle},
         hosted::Hosted,
         line::{Line, Weather},
@@ -63,6 +66,11 @@ const BACK_OFF_MS: (u64, u64) = (200, 1_000);
 
 /// Between heartbeats in a demo, in s.
 const HEARTBEAT_S: i32 = 5;
+
+/// The regulator's server: it speaks so often that two of its heartbeats come soon, in ms, and
+/// stores what it has read a little later.
+const REGULATOR: ec::Settings =
+    ec::Settings { heartbeat_ms: 700, silence_ms: 5_000, store_ms: 200 };
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -104,6 +112,7 @@ async fn play(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let view = View::new(Duration::from_secs(arguments.seconds));
     view.event(Mono(0), "piles A and C speak 1.10 and B 1.0; B and C have to register first");
     view.event(Mono(0), &stage.words_of_bus());
+    view.event(Mono(0), "every order goes to the cloud by MQTT and to a regulator by EC TCP");
     let begin = clock.mono();
     let since = || Mono(clock.mono().since_ms(begin));
     for (at, act) in story(arguments.seed, arguments.seconds) {
@@ -129,6 +138,8 @@ struct Stage {
     site: Running,
     line: Line,
     cloud: Handle<Backend>,
+    line_of_regulator: Line,
+    regulator: ec::Server,
     piles: Vec<Handle<Pile>>,
     /// The meters, or why there are none.
     bus: anyhow::Result<Bus>,
@@ -136,7 +147,7 @@ struct Stage {
     qualities: BTreeMap<MeterName, Quality>,
     /// What became of the piles, in their order.
     books: Vec<PileBook>,
-    /// Cloud, line and piles; dropped with the stage.
+    /// Cloud, regulator, lines and piles; dropped with the stage.
     players: JoinSet<anyhow::Error>,
 }
 
@@ -149,20 +160,35 @@ impl Stage {
         let mut players = JoinSet::new();
         let cloud = Handle::new(backend(arguments.seed), Arc::clone(&tell));
         let line = host(&cloud, &mut players).await?;
+        let regulator = ec::Server::new(REGULATOR, Arc::clone(&tell));
+        let line_of_regulator = host_regulator(&regulator, &mut players).await?;
         let cast = CAST.iter().enumerate();
         let piles: Vec<Handle<Pile>> = cast
             .map(|(index, role)| Handle::new(role.pile(index, arguments.seed), Arc::clone(&tell)))
             .collect();
         let bus = Bus::build(&piles[METERED_PILE], &tell);
         let tables = bus.as_ref().map(Bus::tables).unwrap_or_default();
-        let place = Place::make(line.address(), &tables)?;
+        let far = Far { cloud: line.address(), regulator: line_of_regulator.address() };
+        let place = Place::make(far, &tables)?;
         let site = Running::start(&place.config).await?;
         for pile in piles.iter().cloned() {
             enter(pile, &place, &mut players);
         }
         let books = CAST.iter().map(PileBook::of).collect();
         let qualities = BTreeMap::new();
-        Ok(Self { place, site, line, cloud, piles, bus, qualities, books, players })
+        Ok(Self {
+            place,
+            site,
+            line,
+            cloud,
+            line_of_regulator,
+            regulator,
+            piles,
+            bus,
+            qualities,
+            books,
+            players,
+        })
     }
 
     fn words_of_bus(&self) -> String {
@@ -229,6 +255,10 @@ impl Stage {
             }
             Act::Cut { .. } => self.line.set(Weather::Cut),
             Act::Heal => self.line.set(Weather::Good),
+            Act::CutRegulator => self.line_of_regulator.set(Weather::Cut),
+            Act::HealRegulator => self.line_of_regulator.set(Weather::Good),
+            Act::Hang => self.regulator.fail(ec::Faults { deaf: true, mute: true }),
+            Act::Restart => self.regulator.restart(),
             Act::Repeat { pile: index } => {
                 pile(index).with(|pile, now| pile.repeat_last_order(now));
             }
@@ -264,7 +294,8 @@ impl Stage {
     /// Stops the site in order and compares the books.
     async fn judge(mut self) -> anyhow::Result<Verdict> {
         self.note()?;
-        let books = self.cloud.with(|cloud, _| cloud.books().clone());
+        let cloud = self.cloud.with(|cloud, _| cloud.books().clone());
+        let regulator = self.regulator.books();
         self.site.stop().await.context("the site did not stop in order")?;
         let reader = ledger::open_copy(&self.place.config.site.data_dir)
             .context("cannot read the ledger")?;
@@ -274,7 +305,9 @@ impl Stage {
             Ok::<(), ledger::LedgerError>(())
         })?;
         let metering = if self.bus.is_ok() { Metering::Expected } else { Metering::Impossible };
-        Ok(Verdict::of(self.books, &orders, &books, metering))
+        let uplinks =
+            vec![Arrived::at_cloud(&orders, &cloud), Arrived::at_regulator(&orders, &regulator)];
+        Ok(Verdict::of(self.books, &orders, uplinks, metering))
     }
 }
 
@@ -287,16 +320,36 @@ async fn host(
         Account { device: place::DEFAULT_USER.to_owned(), password: place::PASSWORD.to_owned() };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let hosted = Hosted::bind(listen, cloud.clone(), default)?;
-    let (line, forward) = Line::to(hosted.address()).await?;
+    let address = hosted.address();
     players.spawn(async {
         match hosted.run().await {
             Err(error) => error.into(),
             Ok(()) => anyhow::anyhow!("the cloud ended by itself"),
         }
     });
+    lay_line(address, players).await
+}
+
+/// Lets the regulator's server listen, at the far end of another line.
+async fn host_regulator(
+    regulator: &ec::Server,
+    players: &mut JoinSet<anyhow::Error>,
+) -> anyhow::Result<Line> {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let tcp = ec::serve::Tcp::bind(listen, regulator.clone()).await?;
+    let address = tcp.address()?;
+    players.spawn(async {
+        tcp.run().await;
+        anyhow::anyhow!("the regulator's server ended by itself")
+    });
+    lay_line(address, players).await
+}
+
+async fn lay_line(to: SocketAddr, players: &mut JoinSet<anyhow::Error>) -> anyhow::Result<Line> {
+    let (line, forward) = Line::to(to).await?;
     players.spawn(async {
         forward.run().await;
-        anyhow::anyhow!("the line ended by itself")
+        anyhow::anyhow!("a line ended by itself")
     });
     Ok(line)
 }

@@ -28,6 +28,18 @@ pub const REGISTRATION_USER: &str = "register";
 /// The code that site and piles register with.
 pub const REGISTRATION_CODE: &str = "DEMO-CODE";
 
+/// The uplink of EC TCP.
+pub const REGULATOR: &str = "regulator";
+
+/// Where the far sides of the uplinks are.
+#[derive(Debug, Clone, Copy)]
+pub struct Far {
+    /// The cloud.
+    pub cloud: SocketAddr,
+    /// The regulator's server.
+    pub regulator: SocketAddr,
+}
+
 /// Code of a pile that is in the config.
 pub fn pile_code(index: usize) -> String {
     format!("31011500120{:05}", index + 1)
@@ -54,7 +66,7 @@ impl Place {
     /// # Errors
     ///
     /// If it cannot be made.
-    pub fn make(cloud: SocketAddr, meters: &str) -> anyhow::Result<Self> {
+    pub fn make(far: Far, meters: &str) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("sitepilot-demo-{}", std::process::id()));
         let made = fs::DirBuilder::new().mode(0o700).create(&dir);
         made.with_context(|| format!("cannot make a directory: {}", dir.display()))?;
@@ -62,7 +74,7 @@ impl Place {
         let doors = free_port()?;
         let written = write(&dir.join("password"), PASSWORD)
             .and_then(|()| write(&dir.join("code"), REGISTRATION_CODE))
-            .and_then(|()| write(&file, &(toml(&dir, doors, cloud) + meters)));
+            .and_then(|()| write(&file, &(toml(&dir, doors, far) + meters)));
         let config = written.and_then(|()| {
             Config::load(&file).map_err(|faults| anyhow!("the demo's own config: {faults:?}"))
         });
@@ -100,7 +112,8 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn toml(dir: &Path, port: u16, cloud: SocketAddr) -> String {
+fn toml(dir: &Path, port: u16, far: Far) -> String {
+    let Far { cloud, regulator } = far;
     let dir = dir.display();
     let mut text = format!(
         r#"
@@ -136,6 +149,15 @@ username = "{DEFAULT_USER}"
 password_file = "{dir}/password"
 primary = true
 answer_timeout_ms = 1500
+
+[[uplink]]
+name = "{REGULATOR}"
+kind = "ec"
+url = "tcp://{regulator}"
+organisation = 1000
+heartbeat_s = 1
+realtime_s = 5
+resend_minutes = 1
 "#
     );
     let known = CAST.iter().enumerate().filter(|(_, role)| role.entry != Entry::Unknown);

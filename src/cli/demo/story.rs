@@ -24,6 +24,12 @@ const SILENCE_MS: u64 = 6_000;
 /// After that long the silent meter is read again, however rarely the bus asked it meanwhile.
 const HEARD_AGAIN_MS: u64 = 10_000;
 
+/// How long the link to the regulator is broken.
+const REGULATOR_CUT_MS: u64 = 3_500;
+
+/// How long the regulator's server hangs.
+const HANG_MS: u64 = 3_000;
+
 /// The order that runs when the meter falls silent began so long before, and ends so long after:
 /// its meter has a reading at the start and none at the end.
 const BEFORE_SILENCE_MS: u64 = 2_000;
@@ -80,6 +86,14 @@ pub enum Act {
     Silence,
     /// It answers again.
     Speech,
+    /// The link to the regulator breaks.
+    CutRegulator,
+    /// It is back.
+    HealRegulator,
+    /// The regulator's server hangs: its system accepts what nobody reads.
+    Hang,
+    /// It is restarted, and what it had not read is gone.
+    Restart,
 }
 
 /// The acts in the order of their time.
@@ -99,6 +113,12 @@ pub fn story(seed: u64, seconds: u64) -> Vec<(Mono, Act)> {
     acts.push((Mono(end_ms / 2), Act::PowerCut { pile: CUT_PILE }));
     acts.push((Mono(silent_from(end_ms)), Act::Silence));
     acts.push((Mono(silent_from(end_ms) + SILENCE_MS), Act::Speech));
+    // Not when the cloud is away, or not only then: each has outages of its own.
+    let (cut_ms, hang_ms) = (end_ms * 3 / 10, end_ms * 13 / 20);
+    acts.push((Mono(cut_ms), Act::CutRegulator));
+    acts.push((Mono(cut_ms + REGULATOR_CUT_MS), Act::HealRegulator));
+    acts.push((Mono(hang_ms), Act::Hang));
+    acts.push((Mono(hang_ms + HANG_MS), Act::Restart));
     acts.sort_by_key(|(at, _)| *at);
     acts
 }
@@ -228,6 +248,18 @@ mod tests {
                 assert_eq!(count(|act| matches!(act, Act::PowerCut { .. })), 1);
                 assert_eq!(count(|act| matches!(act, Act::Silence)), 1);
                 assert_eq!(count(|act| matches!(act, Act::Speech)), 1);
+                let regulator: Vec<_> = acts
+                    .iter()
+                    .filter(|(at, act)| {
+                        assert!(at.0 <= seconds * 1000);
+                        let of_regulator =
+                            [Act::CutRegulator, Act::HealRegulator, Act::Hang, Act::Restart];
+                        of_regulator.contains(act)
+                    })
+                    .map(|(_, act)| act.clone())
+                    .collect();
+                let in_order = [Act::CutRegulator, Act::HealRegulator, Act::Hang, Act::Restart];
+                assert_eq!(regulator, in_order, "seed {seed}");
                 if seconds == 60 {
                     let in_replay = count(|act| matches!(act, Act::Cut { in_replay: true }));
                     assert_eq!(in_replay, 1, "seed {seed}");

@@ -5,15 +5,16 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     bus::{TOLERANCE_PERMILLE, TOLERANCE_WH},
     cast::Role,
+    far::Arrived,
 };
 use crate::{
     domain::{
-        id::{OrderId, PileCode},
+        id::PileCode,
         order::{Order, OrderState},
         quantity::Energy,
         wire::Revision,
     },
-    peers::{backend::Books, pile::AnsweredOrder},
+    peers::pile::AnsweredOrder,
 };
 
 /// What became of one pile.
@@ -69,10 +70,10 @@ pub struct Verdict {
     pub recorded: usize,
     /// Of these, settled.
     pub settled: usize,
-    /// What a pile was answered for and ledger or cloud do not have, or not with these figures.
+    /// What a pile was answered for and the ledger does not have, or not with these figures.
     pub lost: Vec<String>,
-    /// What the cloud settled twice, or was told in two ways.
-    pub duplicated: Vec<String>,
+    /// What arrived at each uplink.
+    pub uplinks: Vec<Arrived>,
     /// Whether there were meters.
     pub metering: Metering,
     /// What they billed.
@@ -86,10 +87,16 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Compares the three books.
+    /// Compares the books of piles and ledger; those of the uplinks are compared already.
     #[must_use]
-    pub fn of(piles: Vec<PileBook>, ledger: &[Order], cloud: &Books, metering: Metering) -> Self {
+    pub fn of(
+        piles: Vec<PileBook>,
+        ledger: &[Order],
+        uplinks: Vec<Arrived>,
+        metering: Metering,
+    ) -> Self {
         let mut verdict = Self {
+            uplinks,
             recorded: ledger.len(),
             settled: ledger.iter().filter(|order| order.state == OrderState::Settled).count(),
             estimated: ledger.iter().filter(|order| order.flags.estimated).count(),
@@ -107,20 +114,12 @@ impl Verdict {
                 verdict.lost.push(format!("{pile} record {}: not in the ledger", told.record));
             }
         }
-        for order in ledger {
-            if !is_booked(order, cloud) {
-                verdict.lost.push(format!("{}: not in the cloud", order.id));
-            }
-        }
         verdict.piles = piles;
-        verdict.duplicated = cloud.doubled();
-        verdict.duplicated.extend(cloud.altered());
-        verdict.duplicated.extend(unknown(ledger, cloud));
         verdict
     }
 
-    /// Whether every pile came in, nothing was lost, nothing settled twice, and the meters were of
-    /// use.
+    /// Whether every pile came in, nothing was lost on any way, nothing is anywhere twice, and the
+    /// meters were of use.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let all_settled = self.settled == self.recorded && self.recorded > 0;
@@ -129,7 +128,8 @@ impl Verdict {
             Metering::Expected => self.metered.orders > 0 && self.metered.off.is_empty(),
             Metering::Impossible => true,
         };
-        let all_orders = all_settled && self.lost.is_empty() && self.duplicated.is_empty();
+        let all_arrived = self.uplinks.iter().all(Arrived::is_good);
+        let all_orders = all_settled && self.lost.is_empty() && all_arrived;
         all_orders && all_piles && all_meters
     }
 }
@@ -178,26 +178,6 @@ impl Metered {
     }
 }
 
-/// Whether the cloud has said yes to this order with the ledger's energy.
-fn is_booked(order: &Order, cloud: &Books) -> bool {
-    let Some(booked) = cloud.order(order.id.as_str()) else { return false };
-    let Some(ending) = &order.ending else { return false };
-    // The cloud's books are in 0.01 kWh.
-    let hundredths = u32::try_from(ending.energy.wh() / 10).map(f64::from);
-    let same =
-        hundredths.is_ok_and(|own| booked.figures.energy().is_none_or(|e| (e - own).abs() < 0.01));
-    booked.is_settled() && same
-}
-
-/// What the cloud settled that the ledger does not have.
-fn unknown(ledger: &[Order], cloud: &Books) -> Vec<String> {
-    let known = |record: &str| {
-        OrderId::new(record).is_ok_and(|id| ledger.iter().any(|order| order.id == id))
-    };
-    let strange = cloud.orders().filter(|booked| booked.is_settled() && !known(&booked.record));
-    strange.map(|booked| booked.record.clone()).collect()
-}
-
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_good() { "GOOD" } else { "BAD" };
@@ -216,9 +196,8 @@ impl fmt::Display for Verdict {
             }
         }
         writeln!(f, "  recorded    {:>5}  orders in the ledger", self.recorded)?;
-        writeln!(f, "  settled     {:>5}  confirmed by the cloud", self.settled)?;
-        writeln!(f, "  lost        {:>5}", self.lost.len())?;
-        writeln!(f, "  duplicated  {:>5}", self.duplicated.len())?;
+        writeln!(f, "  settled     {:>5}  done at every uplink", self.settled)?;
+        writeln!(f, "  lost        {:>5}  between pile and ledger", self.lost.len())?;
         write!(
             f,
             "  of these, {} closed by the site with the last reading, {} disputed",
@@ -237,21 +216,19 @@ impl fmt::Display for Verdict {
                 self.metered.off.len(),
             )?,
         }
+        self.uplinks.iter().try_for_each(|arrived| write!(f, "\n{arrived}"))?;
         for off in &self.metered.off {
             write!(f, "\n  meter and pile do not agree: {off}")?;
         }
         for lost in &self.lost {
             write!(f, "\n  lost: {lost}")?;
         }
-        for duplicated in &self.duplicated {
-            write!(f, "\n  duplicated: {duplicated}")?;
-        }
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{super::cast::CAST, *};
     use crate::{
         domain::{
@@ -285,7 +262,8 @@ mod tests {
         vec![PileBook { boots: 1, orders: vec![(pile(), told)], ..PileBook::of(&CAST[0]) }]
     }
 
-    fn order() -> Order {
+    /// A settled order of 2 kWh and 2 yuan.
+    pub(in super::super) fn order() -> Order {
         let record = RecordNo::new("1").expect("a record number");
         let key = OrderKey { pile: pile(), record, started: KeyTime(1_767_225_600) };
         Order {
@@ -320,7 +298,7 @@ mod tests {
 
     #[test]
     fn an_order_that_only_the_pile_knows_is_lost() {
-        let verdict = Verdict::of(book(answered()), &[], &Books::default(), Metering::Impossible);
+        let verdict = Verdict::of(book(answered()), &[], Vec::new(), Metering::Impossible);
         assert_eq!(verdict.lost.len(), 1);
         assert!(!verdict.is_good());
     }
@@ -328,16 +306,18 @@ mod tests {
     #[test]
     fn an_order_with_other_figures_is_lost() {
         let told = AnsweredOrder { energy: Energy::from_wh(2_010), ..answered() };
-        let verdict = Verdict::of(book(told), &[order()], &Books::default(), Metering::Impossible);
+        let verdict = Verdict::of(book(told), &[order()], Vec::new(), Metering::Impossible);
         assert!(verdict.lost.iter().any(|lost| lost.contains("not in the ledger")), "{verdict}");
     }
 
     #[test]
-    fn an_order_the_cloud_never_had_is_lost() {
-        let verdict =
-            Verdict::of(book(answered()), &[order()], &Books::default(), Metering::Impossible);
-        assert_eq!(verdict.lost, [format!("{}: not in the cloud", order().id)]);
-        assert!(!verdict.is_good());
+    fn an_order_that_an_uplink_lost_is_bad() {
+        let ledger = [order()];
+        let judge = |uplinks| Verdict::of(book(answered()), &ledger, uplinks, Metering::Impossible);
+        assert!(judge(Vec::new()).is_good());
+        let cloud = Arrived::at_cloud(&ledger, &Default::default());
+        assert_eq!(cloud.lost, [order().id.to_string()]);
+        assert!(!judge(vec![cloud]).is_good());
     }
 
     #[test]
@@ -371,7 +351,7 @@ mod tests {
     fn an_order_is_billed_by_its_meter_and_has_the_pile_beside_it() {
         let judge = |order: &Order| {
             let ledger = std::slice::from_ref(order);
-            Verdict::of(book(answered()), ledger, &Books::default(), Metering::Expected)
+            Verdict::of(book(answered()), ledger, Vec::new(), Metering::Expected)
         };
         let verdict = judge(&metered(TOLERANCE_WH));
         assert_eq!((verdict.metered.orders, &verdict.metered.off[..]), (1, &[][..]));
@@ -401,6 +381,6 @@ mod tests {
 
     #[test]
     fn a_demo_without_orders_proves_nothing() {
-        assert!(!Verdict::of(Vec::new(), &[], &Books::default(), Metering::Impossible).is_good());
+        assert!(!Verdict::of(Vec::new(), &[], Vec::new(), Metering::Impossible).is_good());
     }
 }

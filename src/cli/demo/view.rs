@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::story::Act;
 use crate::{
     domain::{reading::Quality, time::Mono},
-    site::snapshot::{MeterStatus, Snapshot},
+    site::snapshot::{MeterStatus, Snapshot, UplinkStatus},
 };
 
 /// A live view on a terminal; lines of events elsewhere.
@@ -47,11 +47,10 @@ impl View {
     pub fn show(&self, at: Mono, snapshot: &Snapshot) {
         let Some((_, time, orders, meters)) = &self.bars else { return };
         meters.set_message(meter_line(snapshot));
-        let Some(uplink) = snapshot.uplinks.first() else { return };
         time.set_position(at.0);
         time.set_message(format!(
-            "cloud {:<8} piles {}/{}  charging {}",
-            uplink.state,
+            "{}  piles {}/{}  charging {}",
+            of_uplinks(snapshot, |uplink| format!("{:<8}", uplink.state)),
             snapshot.piles.iter().filter(|pile| pile.is_connected).count(),
             snapshot.piles.len(),
             snapshot.open.len(),
@@ -59,8 +58,11 @@ impl View {
         let ended = snapshot.orders.saturating_sub(u64::try_from(snapshot.open.len()).unwrap_or(0));
         orders.set_length(ended);
         orders.set_position(ended.saturating_sub(snapshot.unsettled));
-        let eta = uplink.eta_s.map(|s| format!(", {s} s to go")).unwrap_or_default();
-        orders.set_message(format!("owed {}{eta}", uplink.backlog));
+        let owed = |uplink: &UplinkStatus| {
+            let eta = uplink.eta_s.map(|s| format!(", {s} s to go")).unwrap_or_default();
+            format!("is owed {}{eta}", uplink.backlog)
+        };
+        orders.set_message(of_uplinks(snapshot, owed));
     }
 
     /// The demo is over.
@@ -71,6 +73,12 @@ impl View {
             meters.finish();
         }
     }
+}
+
+/// Every uplink with what is said of it.
+fn of_uplinks(snapshot: &Snapshot, said: impl Fn(&UplinkStatus) -> String) -> String {
+    let one = |uplink: &UplinkStatus| format!("{} {}", uplink.name, said(uplink));
+    snapshot.uplinks.iter().map(one).collect::<Vec<_>>().join("   ")
 }
 
 /// Every meter with its power, or with what is thought of it.
@@ -95,14 +103,22 @@ pub fn words(act: &Act) -> Option<String> {
     Some(match act {
         Act::Card { .. } | Act::Stop { .. } => return None,
         Act::Cut { in_replay: false } => "the link to the cloud breaks".to_owned(),
-        Act::Cut { in_replay: true } => "the link breaks again, in mid-replay".to_owned(),
-        Act::Heal => "the link is back".to_owned(),
+        Act::Cut { in_replay: true } => {
+            "the link to the cloud breaks again, in mid-replay".to_owned()
+        }
+        Act::Heal => "the link to the cloud is back".to_owned(),
         Act::Repeat { pile: index } => format!("pile {} sends an order again", pile(index)),
         Act::Dispute { pile: index } => {
             format!("pile {} sends an order again, with other figures", pile(index))
         }
         Act::Silence => "the meter of connector 2 of pile A falls silent".to_owned(),
         Act::Speech => "that meter would answer again".to_owned(),
+        Act::CutRegulator => "the link to the regulator breaks".to_owned(),
+        Act::HealRegulator => "the link to the regulator is back".to_owned(),
+        Act::Hang => "the regulator's server hangs, while its system goes on to accept".to_owned(),
+        Act::Restart => {
+            "the regulator's server is restarted, without what it had not read".to_owned()
+        }
         Act::PowerCut { pile: index } => {
             format!("pile {} loses power in mid-order, and its memory", pile(index))
         }

@@ -58,7 +58,7 @@ impl Books {
     }
 
     /// Notes a record that was read, which is stored at the given time; the how manieth copy it is.
-    pub(super) fn note(&mut self, record: Record, bytes: &Bytes, stored_at: Mono) -> u64 {
+    pub(crate) fn note(&mut self, record: Record, bytes: &Bytes, stored_at: Mono) -> u64 {
         let copies = self.copies.entry(record.trade.clone()).or_insert_with(|| Copies {
             count: 0,
             first: bytes.clone(),
@@ -76,7 +76,7 @@ impl Books {
     }
 
     /// Stores what is due.
-    pub(super) fn store(&mut self, now: Mono) {
+    pub(crate) fn store(&mut self, now: Mono) {
         for (_, record) in self.pending.extract_if(.., |(at, _)| *at <= now) {
             self.stored.insert(record.trade.clone(), record);
         }
