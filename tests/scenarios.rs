@@ -135,6 +135,7 @@ scenarios! {
     two_uplinks
     told_uplink
     resent_anyway
+    resent_cut_off
     orders_that_do_not_fit
     uplink_added
     uplink_removed

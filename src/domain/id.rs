@@ -97,8 +97,9 @@ text_id! {
     TransactionId, "transaction id", 1..=64, printable
 }
 text_id! {
-    /// Number of a card, or whatever else identifies who pays.
-    CardNo, "card number", 1..=64, printable
+    /// Number of a card, or whatever else identifies who pays: a public key in hexadecimal digits
+    /// is the longest.
+    CardNo, "card number", 1..=130, printable
 }
 text_id! {
     /// Name of an uplink in the config.

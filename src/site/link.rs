@@ -279,7 +279,7 @@ impl Link {
         self.announced.clear();
         self.seen.clear();
         self.histories = Histories::default();
-        self.resend = Resend::default();
+        self.resend.link_lost();
         self.outbox.link_lost();
     }
 

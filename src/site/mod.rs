@@ -400,8 +400,8 @@ impl Site {
             Query::Backlog { uplink, limit, .. } => {
                 self.backlog_loaded(&uplink, limit, orders, turn);
             }
-            Query::Recent { uplink, after, .. } => {
-                self.recent_loaded(&uplink, after, &orders);
+            Query::Recent { uplink, until, after, .. } => {
+                self.recent_loaded(&uplink, (until, after), &orders);
             }
             Query::History { uplink, sequence, .. } => {
                 self.history_loaded(&uplink, sequence, orders, total, turn);

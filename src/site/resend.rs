@@ -15,6 +15,7 @@ use crate::domain::{
     id::{OrderSeq, PileCode, UplinkName},
     order::Order,
     reply::{UplinkMessage, Urgency},
+    time::Stamp,
 };
 
 /// Under way at the same time and not confirmed. Further ones wait for these, and the backlog goes
@@ -30,10 +31,17 @@ const PAGE: u16 = 512;
 pub(super) struct Resend {
     run: Option<Run>,
     under_way: usize,
+    /// When the first link came up on which not everything has arrived: what it was to resend is
+    /// older than what was confirmed on it.
+    owing: Option<Stamp>,
 }
 
 #[derive(Debug)]
 struct Run {
+    /// Confirmed before this link came up.
+    until: Stamp,
+    /// What comes after that.
+    then: Option<Stamp>,
     cursor: OrderSeq,
     queue: VecDeque<(PileCode, Bytes)>,
     /// A page is being read.
@@ -48,8 +56,42 @@ impl Resend {
         self.run.is_some() && self.under_way < RESENT_WINDOW
     }
 
-    pub(super) const fn delivered(&mut self) {
+    pub(super) fn delivered(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.note_end();
+    }
+
+    /// Ends with its link; what has not arrived is still owed.
+    pub(super) fn link_lost(&mut self) {
+        (self.run, self.under_way) = (None, 0);
+    }
+
+    fn begin(&mut self, since: Stamp) {
+        let first = *self.owing.get_or_insert(since);
+        self.under_way = 0;
+        self.run = Some(Run::new(first, (first != since).then_some(since)));
+    }
+
+    /// Goes on to the next part, or ends.
+    fn turn_over(&mut self) {
+        let over = self.run.take_if(|run| run.is_read && run.queue.is_empty());
+        if let Some(until) = over.and_then(|run| run.then) {
+            self.run = Some(Run::new(until, None));
+        }
+        self.note_end();
+    }
+
+    fn note_end(&mut self) {
+        if self.run.is_none() && self.under_way == 0 {
+            self.owing = None;
+        }
+    }
+}
+
+impl Run {
+    fn new(until: Stamp, then: Option<Stamp>) -> Self {
+        let (cursor, queue) = (OrderSeq(0), VecDeque::new());
+        Self { until, then, cursor, queue, is_reading: false, is_read: false }
     }
 }
 
@@ -60,9 +102,7 @@ impl Site {
         if link.config.wire.resend_ms().is_none() {
             return;
         }
-        let (cursor, queue) = (OrderSeq(0), VecDeque::new());
-        let run = Run { cursor, queue, is_reading: false, is_read: false };
-        link.resend = Resend { run: Some(run), under_way: 0 };
+        link.resend.begin(link.since);
         self.read_recent(name, turn);
     }
 
@@ -75,16 +115,21 @@ impl Site {
             return;
         }
         run.is_reading = true;
-        let (uplink, until, after) = (name.clone(), link.since, run.cursor);
+        let (uplink, until, after) = (name.clone(), run.until, run.cursor);
         turn.order(Command::Load(Query::Recent { uplink, within_ms, until, after, limit: PAGE }));
     }
 
     /// A page of confirmed orders has been read.
-    pub(super) fn recent_loaded(&mut self, name: &UplinkName, after: OrderSeq, orders: &[Order]) {
+    pub(super) fn recent_loaded(
+        &mut self,
+        name: &UplinkName,
+        (until, after): (Stamp, OrderSeq),
+        orders: &[Order],
+    ) {
         let Some(link) = self.links.get_mut(name) else { return };
         let Some(run) = &mut link.resend.run else { return };
         // An answer to a question of an earlier link is not waited for.
-        if !run.is_reading || run.cursor != after {
+        if !run.is_reading || (run.until, run.cursor) != (until, after) {
             return;
         }
         run.is_reading = false;
@@ -108,10 +153,7 @@ impl Site {
             let message = UplinkMessage::Transaction { pile, payload };
             link.ask(turn, message, Urgency::Backlog, Purpose::Resent, None);
         }
-        let is_over = |run: &Run| run.is_read && run.queue.is_empty();
-        if link.resend.run.as_ref().is_some_and(is_over) {
-            link.resend.run = None;
-        }
+        link.resend.turn_over();
         self.read_recent(name, turn);
     }
 }

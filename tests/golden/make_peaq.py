@@ -130,7 +130,7 @@ def refused():
         name = f"connector{connector}"
         yield from of(name, asked(connector=connector))[1:]
         yield from of(f"{name}-refused", answers(f"connector_id: wanted 1 to 9999, found {connector}", True))[1:]
-    no_key = 'consumer_public_key: card number must have 1 to 64 characters, found 0: ""'
+    no_key = 'consumer_public_key: card number must have 1 to 130 characters, found 0: ""'
     for n, (name, message) in enumerate(of("keyless", asked(key=""))):
         if n != 1:
             yield name, message
