@@ -17,6 +17,8 @@ use crate::domain::{id::UplinkName, time::Stamp};
 pub(super) struct Former {
     /// What it spoke; `None`: from before uplinks were enlisted.
     kind: Option<String>,
+    /// Settlement waits for it until it is retired.
+    pub(super) required: bool,
     owed: Owed,
     since: Stamp,
 }
@@ -28,13 +30,12 @@ impl Former {
         config: &SiteConfig,
         since: Stamp,
     ) -> BTreeMap<UplinkName, Self> {
-        let is_configured =
-            |name: &UplinkName| config.uplinks.iter().any(|uplink| uplink.name == *name);
-        let gone = image.unclosed.iter().filter(|name| !is_configured(name));
+        let gone = image.unclosed.iter().filter(|name| is_gone(name, config));
         gone.map(|name| {
             let kind = image.enlisted.get(name).map(|enlisted| enlisted.kind.clone());
             let owed = image.owed.get(name).copied().unwrap_or_default();
-            (name.clone(), Self { kind, owed, since })
+            let required = was_required(name, image);
+            (name.clone(), Self { kind, required, owed, since })
         })
         .collect()
     }
@@ -43,7 +44,7 @@ impl Former {
         UplinkStatus {
             name,
             kind: self.kind.clone().unwrap_or_default(),
-            required: false,
+            required: self.required,
             state: "removed",
             since: self.since,
             reason: "not in the config any more".to_owned(),
@@ -106,20 +107,33 @@ pub(super) fn news(config: &SiteConfig, image: &Image, at: Stamp) -> Vec<Entry> 
         let (name, kind) = (uplink.name.clone(), uplink.wire.kind().to_owned());
         Entry::UplinkEnlisted { uplink: name, kind, since_s: uplink.orders_since_s, at }
     });
-    let is_gone = |name: &UplinkName| config.uplinks.iter().all(|uplink| uplink.name != *name);
-    let gone =
-        image.enlisted.iter().filter(|(name, known)| is_gone(name) && known.since_s.is_some());
+    let gone = image
+        .enlisted
+        .iter()
+        .filter(|(name, known)| is_gone(name, config) && known.since_s.is_some());
     let left = gone.map(|(name, known)| {
         let (uplink, kind) = (name.clone(), known.kind.clone());
         Entry::UplinkEnlisted { uplink, kind, since_s: None, at }
     });
     let mut news: Vec<Entry> = enlisted.chain(left).collect();
-    let required = takers().filter(|uplink| uplink.required);
-    let uplinks: BTreeSet<UplinkName> = required.map(|uplink| uplink.name.clone()).collect();
+    let required = takers().filter(|uplink| uplink.required).map(|uplink| &uplink.name);
+    // One that was taken out decides until somebody says that it is given up.
+    let unclosed = image.unclosed.iter();
+    let removed = unclosed.filter(|name| is_gone(name, config) && was_required(name, image));
+    let uplinks: BTreeSet<UplinkName> = required.chain(removed).cloned().collect();
     if image.required.as_ref() != Some(&uplinks) {
         news.push(Entry::RequiredChanged { uplinks, at });
     }
     news
+}
+
+fn is_gone(name: &UplinkName, config: &SiteConfig) -> bool {
+    config.uplinks.iter().all(|uplink| uplink.name != *name)
+}
+
+/// Before anybody said which uplinks are required, all were.
+fn was_required(name: &UplinkName, image: &Image) -> bool {
+    image.required.as_ref().is_none_or(|required| required.contains(name))
 }
 
 /// Whether the ledger does not know of it, or knows of fewer orders it wants. What was given is

@@ -243,8 +243,11 @@ impl Site {
 
     pub(super) fn settle_if_done(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq) else { return };
-        let done = self.links.values().filter(|link| link.config.required).all(|link| {
-            order.delivery(&link.config.name).is_none_or(|delivery| {
+        let required = self.links.values().filter(|link| link.config.required);
+        let removed = self.former.iter().filter(|(_, former)| former.required);
+        let mut names = required.map(|link| &link.config.name).chain(removed.map(|(name, _)| name));
+        let done = names.all(|name| {
+            order.delivery(name).is_none_or(|delivery| {
                 matches!(delivery.state, DeliveryState::Confirmed | DeliveryState::Retired)
             })
         });
