@@ -29,7 +29,7 @@ use sitepilot::{
     protocol::ec::{Confirm, Settings, message},
     site::{DELIVERED_WINDOW, Input},
     sys,
-    uplink::{Counters, EcLink, EcSettings, Outbox},
+    uplink::{Counters, EcLink, EcSettings, Outbox, Ties},
 };
 use tokio::sync::watch;
 
@@ -150,7 +150,8 @@ fn drained(frames: &[Bytes]) -> Duration {
         let now = Arc::new(move || clock.now());
         let settings = EcSettings { name, host: THERE.to_owned(), port, wire, now };
         let begun = Instant::now();
-        let link = EcLink::new(settings, outbox.clone(), counters, inbox, stopped);
+        let ties = Ties { outbox: outbox.clone(), counters, inbox, stop: stopped };
+        let link = EcLink::new(settings, ties);
         let task = tokio::spawn(link.run());
         feed(frames, &outbox, &site).await;
         let took = begun.elapsed();

@@ -21,7 +21,7 @@ use sitepilot::{
         message::{HEARTBEAT, HEARTBEAT_FRAME, Message, REAL_TIME, RECORD},
     },
     site::Input,
-    uplink::{Counters, EcLink, EcSettings, Outbox},
+    uplink::{Counters, EcLink, EcSettings, Outbox, Ties},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -72,7 +72,9 @@ impl World {
             },
             now: Arc::new(now),
         };
-        let link = EcLink::new(settings, outbox.clone(), counters.clone(), inbox, stopped);
+        let ties =
+            Ties { outbox: outbox.clone(), counters: counters.clone(), inbox, stop: stopped };
+        let link = EcLink::new(settings, ties);
         #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
         let task = tokio::spawn(link.run());
         Self { listener, site, outbox, counters, stop, task }

@@ -24,7 +24,7 @@ use sitepilot::{
     },
     protocol::charger::{station, wire::v1_10},
     site::Input,
-    uplink::{Account, Accounts, Broker, Counters, Link, Login, Outbox, Settings},
+    uplink::{Account, Accounts, Broker, Counters, Link, Login, Outbox, Settings, Ties},
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -92,7 +92,9 @@ impl World {
         let outbox = Outbox::new(counters.clone());
         let kept = Arc::new(Kept::default());
         let settings = settings(doors.plain_address().unwrap().port(), kept.clone());
-        let link = Link::new(settings, outbox.clone(), counters.clone(), inbox, stopped);
+        let ties =
+            Ties { outbox: outbox.clone(), counters: counters.clone(), inbox, stop: stopped };
+        let link = Link::new(settings, ties);
         tasks.spawn(link.run());
         Self { doors, cloud, logins, kept, site, outbox, counters, stop, tasks }
     }

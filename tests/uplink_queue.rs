@@ -21,7 +21,7 @@ use sitepilot::{
     },
     protocol::dialect::{Dialect, Heard, NotOfWire, Publication, Unfit},
     site::Input,
-    uplink::{Broker, Counters, Login, Outbox, QueueLink, QueueSettings},
+    uplink::{Broker, Counters, Login, Outbox, QueueLink, QueueSettings, Ties},
 };
 use tokio::sync::watch;
 
@@ -124,7 +124,9 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let counters = Arc::new(Counters::default());
         let outbox = Outbox::new(counters.clone());
-        let link = QueueLink::new(settings, outbox.clone(), counters.clone(), inbox, stopped);
+        let ties =
+            Ties { outbox: outbox.clone(), counters: counters.clone(), inbox, stop: stopped };
+        let link = QueueLink::new(settings, ties);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(link.run());

@@ -77,7 +77,9 @@ trait Visit {
     fn measured<T: Clone>(&mut self, own: &mut Option<T>, other: &Option<T>);
 
     /// Of a value that is said once.
-    fn lasting<T: Clone>(&mut self, own: &mut Option<T>, other: &Option<T>);
+    fn lasting<T: Clone>(&mut self, own: &mut Option<T>, other: &Option<T>) {
+        self.measured(own, other);
+    }
 }
 
 struct Merge;
@@ -87,10 +89,6 @@ impl Visit for Merge {
         if other.is_some() {
             own.clone_from(other);
         }
-    }
-
-    fn lasting<T: Clone>(&mut self, own: &mut Option<T>, other: &Option<T>) {
-        self.measured(own, other);
     }
 }
 
@@ -109,10 +107,6 @@ impl Visit for Take<'_> {
                 *moment = self.at;
             }
         }
-    }
-
-    fn lasting<T: Clone>(&mut self, own: &mut Option<T>, other: &Option<T>) {
-        self.measured(own, other);
     }
 }
 

@@ -177,8 +177,8 @@ impl Site {
     }
 }
 
-/// What a pile or a battery can say any number of times goes after everything else, and is shed
-/// first: no order is to wait for it, and none is to find its queue full of it.
+/// What a pile or a battery can say any number of times goes after what is live, in turn with the
+/// backlog, and is shed first: no order is to find its queue full of it.
 const fn urgency_of(what: &Happening) -> Urgency {
     match what {
         Happening::Booted(_)

@@ -20,6 +20,9 @@ use crate::{
     site::Input,
 };
 
+/// Tells the moment.
+pub type TellNow = Arc<dyn Fn() -> Now + Send + Sync>;
+
 /// A link that held that long was good: waits begin anew.
 const GOOD_LINK: Duration = Duration::from_secs(30);
 
@@ -52,22 +55,40 @@ pub(super) enum End {
     Stopped,
 }
 
-/// What an uplink shares with the rest of the program.
+/// What ties an uplink to the rest of the program.
+#[derive(Clone)]
+pub struct Ties {
+    /// What the site has to say.
+    pub outbox: Outbox,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// Where events go; while it is full, the far side is not read.
+    pub inbox: flume::Sender<Input>,
+    /// The uplink ends when it becomes true; what is unconfirmed then stays owed.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// One uplink, whatever it speaks.
 pub(super) struct Life {
     pub(super) name: UplinkName,
     pub(super) outbox: Outbox,
     pub(super) counters: Arc<Counters>,
-    /// Where events go; while it is full, the far side is not read.
-    pub(super) inbox: flume::Sender<Input>,
-    pub(super) stop: watch::Receiver<bool>,
+    inbox: flume::Sender<Input>,
+    stop: watch::Receiver<bool>,
     /// Between attempts after a refusal.
-    pub(super) login_retry: Duration,
-    pub(super) now: Arc<dyn Fn() -> Now + Send + Sync>,
+    login_retry: Duration,
+    pub(super) now: TellNow,
     /// Lines about messages that cannot be written.
-    pub(super) unwritten: Mutex<Seldom>,
+    unwritten: Mutex<Seldom>,
 }
 
 impl Life {
+    pub(super) fn new(name: &UplinkName, login_retry: Duration, now: &TellNow, ties: Ties) -> Self {
+        let Ties { outbox, counters, inbox, stop } = ties;
+        let (name, now, unwritten) = (name.clone(), now.clone(), Mutex::default());
+        Self { name, outbox, counters, inbox, stop, login_retry, now, unwritten }
+    }
+
     /// Runs until it is stopped or the site has ended. An outage is told once, at its begin and at
     /// its end.
     pub(super) async fn lead(&self, mut talk: impl Talk) {

@@ -1,20 +1,15 @@
 //! An uplink of the charging-station protocol: it registers, and its backend answers.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use rumqttc::Publish;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tracing::{debug, error, info};
 
 use super::{
-    counters::{Counters, one},
-    life::{End, Life, Talk},
+    counters::one,
+    life::{End, Life, Talk, Ties},
     mqtt::{Connection, LinkError, farewell, publish},
-    outbox::Outbox,
     settings::{Account, Login, Settings},
 };
 use crate::{
@@ -25,7 +20,6 @@ use crate::{
         station,
         topic::{Class, Topic, is_id, station_filters},
     },
-    site::Input,
 };
 
 /// How long a backend may think about a registration.
@@ -52,26 +46,10 @@ struct Line {
 }
 
 impl Link {
-    /// An uplink whose events go to `inbox`; while that is full, the backend is not read. It ends
-    /// when `stop` becomes true.
+    /// An uplink tied to the program.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        outbox: Outbox,
-        counters: Arc<Counters>,
-        inbox: flume::Sender<Input>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
-        let life = Life {
-            name: settings.name.clone(),
-            outbox,
-            counters,
-            inbox,
-            stop,
-            login_retry: settings.login_retry,
-            now: settings.now.clone(),
-            unwritten: Mutex::default(),
-        };
+    pub fn new(settings: Settings, ties: Ties) -> Self {
+        let life = Life::new(&settings.name, settings.login_retry, &settings.now, ties);
         Self { life, backend: Backend { settings, unkept: None } }
     }
 

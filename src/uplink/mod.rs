@@ -20,6 +20,7 @@ mod tcp;
 mod tls;
 
 pub use counters::{Counters, Counts};
+pub use life::{TellNow, Ties};
 pub use link::Link;
 pub use outbox::{Outbox, Refused};
 pub use queue::{MakeDialect, QueueLink, QueueSettings};

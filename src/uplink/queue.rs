@@ -10,16 +10,15 @@ use std::{
     time::Duration,
 };
 
-use rumqttc::{Publish, QoS};
-use tokio::sync::watch;
+use rumqttc::{AsyncClient, Publish, QoS};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::debug;
 
 use super::{
-    counters::{Counters, one},
+    counters::one,
     flight::Flight,
-    life::{End, Life, Talk},
+    life::{End, Life, Talk, TellNow, Ties},
     mqtt::{Connection, LinkError, Step, farewell},
-    outbox::Outbox,
     settings::{Broker, Login},
 };
 use crate::{
@@ -27,13 +26,11 @@ use crate::{
         event::{UplinkAnswer, UplinkEvent},
         id::{Sequence, UplinkName},
         reply::ToUplink,
-        time::Now,
     },
     protocol::{
         charger::apdu::SENT_LIMIT,
         dialect::{Dialect, Heard, Publication},
     },
-    site::Input,
 };
 
 /// Requests that were refused on the spot and wait for their answer to be written. A gateway asks
@@ -59,7 +56,7 @@ pub struct QueueSettings {
     /// What is spoken.
     pub dialect: MakeDialect,
     /// Tells the moment.
-    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+    pub now: TellNow,
 }
 
 impl fmt::Debug for QueueSettings {
@@ -96,26 +93,10 @@ struct Conversation {
 }
 
 impl QueueLink {
-    /// An uplink whose events go to `inbox`; while that is full, the broker is not read. It ends
-    /// when `stop` becomes true.
+    /// An uplink tied to the program.
     #[must_use]
-    pub fn new(
-        settings: QueueSettings,
-        outbox: Outbox,
-        counters: Arc<Counters>,
-        inbox: flume::Sender<Input>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
-        let life = Life {
-            name: settings.name.clone(),
-            outbox,
-            counters,
-            inbox,
-            stop,
-            login_retry: settings.login_retry,
-            now: settings.now.clone(),
-            unwritten: Mutex::default(),
-        };
+    pub fn new(settings: QueueSettings, ties: Ties) -> Self {
+        let life = Life::new(&settings.name, settings.login_retry, &settings.now, ties);
         Self { life, queue: Queue(settings) }
     }
 
@@ -144,32 +125,7 @@ impl Talk for Queue {
         let Line { mut connection, early, talk } = line;
         let (answers, refused) = flume::bounded(ANSWERS);
         let (client, places) = (connection.client.clone(), connection.places.clone());
-        let upwards = async {
-            loop {
-                // First a place, then a message: what is urgent overtakes until the last moment.
-                let place = places.acquire().await.expect("the semaphore is never closed");
-                let due = tokio::select! {
-                    biased;
-                    Ok(answer) = refused.recv_async() => vec![answer],
-                    message = life.outbox.next() => talk.encode(&message, life),
-                };
-                let mut place = Some(place);
-                for publication in due.into_iter().filter(|it| is_carried(it, life)) {
-                    let place = match place.take() {
-                        Some(place) => place,
-                        None => places.acquire().await.expect("the semaphore is never closed"),
-                    };
-                    talk.flight().hand(publication.confirms);
-                    let Publication { topic, payload, retain, .. } = publication;
-                    let qos = QoS::AtLeastOnce;
-                    if client.publish_bytes(topic, qos, retain, payload).await.is_err() {
-                        return End::from(LinkError::Closed);
-                    }
-                    place.forget();
-                    one(&life.counters.sent);
-                }
-            }
-        };
+        let upwards = talk.publish(&client, &places, &refused, life);
         let downwards = async {
             let mut early = early.into_iter();
             loop {
@@ -181,7 +137,7 @@ impl Talk for Queue {
             }
         };
         let end = tokio::select! {
-            end = upwards => end,
+            Err::<Infallible, _>(end) = upwards => end,
             Err::<Infallible, _>(end) = downwards => end,
             () = life.stopped() => End::Stopped,
         };
@@ -190,6 +146,11 @@ impl Talk for Queue {
         }
         end
     }
+}
+
+/// A place for one more unfinished publish.
+async fn free(places: &Semaphore) -> SemaphorePermit<'_> {
+    places.acquire().await.expect("the semaphore is never closed")
 }
 
 /// Whether the library takes it: it would end the connection over one that is too large.
@@ -208,6 +169,38 @@ impl Conversation {
 
     fn dialect(&self) -> MutexGuard<'_, Box<dyn Dialect>> {
         self.dialect.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what the site says, and answers to what was refused on the spot.
+    async fn publish(
+        &self,
+        client: &AsyncClient,
+        places: &Semaphore,
+        refused: &flume::Receiver<Publication>,
+        life: &Life,
+    ) -> Result<Infallible, End> {
+        loop {
+            // First a place, then a message: what is urgent overtakes until the last moment.
+            let mut place = Some(free(places).await);
+            let due = tokio::select! {
+                biased;
+                Ok(answer) = refused.recv_async() => vec![answer],
+                message = life.outbox.next() => self.encode(&message, life),
+            };
+            for publication in due.into_iter().filter(|it| is_carried(it, life)) {
+                let place = match place.take() {
+                    Some(place) => place,
+                    None => free(places).await,
+                };
+                self.flight().hand(publication.confirms);
+                let Publication { topic, payload, retain, .. } = publication;
+                let published =
+                    client.publish_bytes(topic, QoS::AtLeastOnce, retain, payload).await;
+                published.map_err(|_| LinkError::Closed)?;
+                place.forget();
+                one(&life.counters.sent);
+            }
+        }
     }
 
     /// What to publish for a message; nothing if it cannot be said there.

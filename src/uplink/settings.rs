@@ -4,10 +4,8 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::{
-    domain::{id::UplinkName, time::Now},
-    protocol::charger::station,
-};
+use super::life::TellNow;
+use crate::{domain::id::UplinkName, protocol::charger::station};
 
 /// Settings of one uplink.
 #[derive(Clone)]
@@ -27,7 +25,7 @@ pub struct Settings {
     /// Where issued accounts are kept.
     pub accounts: Arc<dyn Accounts>,
     /// Tells the moment.
-    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+    pub now: TellNow,
 }
 
 impl fmt::Debug for Settings {

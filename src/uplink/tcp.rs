@@ -2,34 +2,27 @@
 //!
 //! What is said when, and what counts as delivered, is the session's; this adapts a socket to it.
 
-use std::{
-    convert::Infallible,
-    fmt, io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{convert::Infallible, fmt, io, time::Duration};
 
 use bytes::Bytes;
 use rustix::net::sockopt;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, Interest, Ready},
     net::TcpStream,
-    sync::watch,
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
 
 use super::{
-    counters::{Counters, many, one},
-    life::{End, Life, Talk},
-    outbox::Outbox,
+    counters::{many, one},
+    life::{End, Life, Talk, TellNow, Ties},
 };
 use crate::{
     domain::{
         event::{UplinkAnswer, UplinkEvent},
         id::{Sequence, UplinkName},
         reply::{ToUplink, UplinkMessage},
-        time::{Mono, Now},
+        time::Mono,
     },
     protocol::{
         dialect::Unfit,
@@ -40,7 +33,6 @@ use crate::{
             session::{Event, Session},
         },
     },
-    site::Input,
     sys,
 };
 
@@ -73,7 +65,7 @@ pub struct EcSettings {
     /// Settings of its wire.
     pub wire: ec::Settings,
     /// Tells the moment.
-    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+    pub now: TellNow,
 }
 
 impl fmt::Debug for EcSettings {
@@ -96,27 +88,11 @@ pub struct EcLink {
 struct Gate(EcSettings);
 
 impl EcLink {
-    /// An uplink whose events go to `inbox`; while that is full, the server is not read. It ends
-    /// when `stop` becomes true; what is unconfirmed then stays owed.
+    /// An uplink tied to the program.
     #[must_use]
-    pub fn new(
-        settings: EcSettings,
-        outbox: Outbox,
-        counters: Arc<Counters>,
-        inbox: flume::Sender<Input>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
-        let life = Life {
-            name: settings.name.clone(),
-            outbox,
-            counters,
-            inbox,
-            stop,
-            // Nobody logs in.
-            login_retry: Duration::ZERO,
-            now: settings.now.clone(),
-            unwritten: Mutex::default(),
-        };
+    pub fn new(settings: EcSettings, ties: Ties) -> Self {
+        // Nobody logs in.
+        let life = Life::new(&settings.name, Duration::ZERO, &settings.now, ties);
         Self { life, gate: Gate(settings) }
     }
 

@@ -12,7 +12,7 @@ MAKERS = sorted(path.name for path in (ROOT / "tests" / "golden").glob("make_*.p
 
 
 def test_the_makers_are_found():
-    assert {"make_charger.py", "make_jcpp.py", "make_peaq.py"} <= set(MAKERS)
+    assert {"make_charger.py", "make_ec.py", "make_jcpp.py", "make_peaq.py"} <= set(MAKERS)
 
 
 @pytest.mark.parametrize("maker", MAKERS)

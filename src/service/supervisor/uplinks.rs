@@ -23,7 +23,7 @@ use crate::{
     site::{UplinkConfig, Wire},
     uplink::{
         self, Accounts, Broker, Counters, EcLink, EcSettings, Link, Login, MakeDialect, Outbox,
-        QueueLink, QueueSettings,
+        QueueLink, QueueSettings, Ties,
     },
 };
 
@@ -38,22 +38,23 @@ impl Shared<'_> {
         for uplink in &self.config.uplinks {
             let (outbox, counters) = self.uplinks[&uplink.name].clone();
             let (inbox, stop) = (self.inbox.clone(), stop.clone());
+            let ties = Ties { outbox, counters, inbox, stop };
             match &uplink.far {
                 Far::Charger(charger) => {
                     let settings = self.charger(uplink, charger, accounts)?;
-                    start(rooms, Link::new(settings, outbox, counters, inbox, stop).run());
+                    start(rooms, Link::new(settings, ties).run());
                 }
                 Far::Jcpp(jcpp) => {
                     let settings = self.queue(uplink, &jcpp.access, queue(&jcpp.settings))?;
-                    start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
+                    start(rooms, QueueLink::new(settings, ties).run());
                 }
                 Far::Peaq(peaq) => {
                     let settings = self.queue(uplink, &peaq.access, gateway(&peaq.settings))?;
-                    start(rooms, QueueLink::new(settings, outbox, counters, inbox, stop).run());
+                    start(rooms, QueueLink::new(settings, ties).run());
                 }
                 Far::Ec(ec) => {
                     let settings = self.ec(uplink, ec);
-                    start(rooms, EcLink::new(settings, outbox, counters, inbox, stop).run());
+                    start(rooms, EcLink::new(settings, ties).run());
                 }
             }
         }

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
-use super::{cloud, golden, original, vector_of};
+use super::{cloud, golden, original, vectors};
 use crate::{
     domain::{
         bill::{Bill, BillRow},
@@ -115,7 +115,7 @@ proptest! {
 
 #[test]
 fn the_bill_of_the_vectors_is_read_in_both_revisions() {
-    let old = |name| super::kept(&vector_of(golden::V1_0, name));
+    let old = |name| super::kept(&vectors::vector(golden::V1_0, name));
     let endings = [
         original("pile-stop"),
         original("pile-transaction"),

@@ -9,7 +9,7 @@ use crate::{
             apdu::{self, Apdu},
             readable,
         },
-        vectors::vectors,
+        vectors::{assert_texts, vectors},
     },
 };
 
@@ -20,18 +20,12 @@ pub const V1_0: &str = include_str!("../../../../tests/golden/charger-1.0.txt");
 
 #[test]
 fn bytes_of_1_10_read_as_their_text() {
-    for vector in vectors(V1_10) {
-        let text = readable::decode(Revision::V1_10, &vector.bytes).unwrap();
-        assert_eq!(text, vector.text, "{}", vector.name);
-    }
+    assert_texts(V1_10, |bytes| readable::decode(Revision::V1_10, bytes));
 }
 
 #[test]
 fn bytes_of_1_0_read_as_their_text() {
-    for vector in vectors(V1_0) {
-        let text = readable::decode(Revision::V1_0, &vector.bytes).unwrap();
-        assert_eq!(text, vector.text, "{}", vector.name);
-    }
+    assert_texts(V1_0, |bytes| readable::decode(Revision::V1_0, bytes));
 }
 
 fn sealed_again(apdu: &Apdu, body: Bytes) -> Bytes {

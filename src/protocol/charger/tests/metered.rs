@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
-use super::{AT, ORDER, assert_same, cloud, golden, original, pile, vector_of};
+use super::{AT, ORDER, assert_same, cloud, golden, original, pile, vectors};
 use crate::{
     domain::{
         id::{ConnectorNo, MeterName, OrderId, Sequence},
@@ -38,9 +38,9 @@ fn told(revision: Revision, sequence: u64, message: UplinkMessage) -> (Class, By
 fn assert_told(name: &str, sequence: u64, message: &UplinkMessage) -> Class {
     let told_in = |revision| told(revision, sequence, message.clone());
     let (class, old) = told_in(Revision::V1_0);
-    assert_same(&old, &vector_of(golden::V1_0, name));
+    assert_same(&old, &vectors::vector(golden::V1_0, name));
     let (_, new) = told_in(Revision::V1_10);
-    assert_same(&new, &vector_of(golden::V1_10, name));
+    assert_same(&new, &vectors::vector(golden::V1_10, name));
     class
 }
 
@@ -122,7 +122,7 @@ fn a_metered_order_goes_up_with_the_meters_readings() {
         let payload = station::freeze_transaction(&order, &settings);
         let file = if revision == Revision::V1_0 { golden::V1_0 } else { golden::V1_10 };
         let bytes = told(revision, 44, UplinkMessage::Transaction { pile: pile(), payload }).1;
-        assert_same(&bytes, &vector_of(file, "up-metered-transaction"));
+        assert_same(&bytes, &vectors::vector(file, "up-metered-transaction"));
     }
 }
 

@@ -25,7 +25,7 @@ use crate::domain::{
     id::PileCode,
     wire::{Original, Revision},
 };
-use crate::protocol::{arbitrary::proto, vectors::vectors};
+use crate::protocol::{arbitrary::proto, vectors};
 
 const AT: i64 = 1_795_000_000;
 const PILE: &str = "3101150012000001";
@@ -37,13 +37,7 @@ fn pile() -> PileCode {
 
 /// The bytes of a vector of revision 1.10.
 fn vector(name: &str) -> Bytes {
-    vector_of(golden::V1_10, name)
-}
-
-/// The bytes of a vector of a file.
-fn vector_of(file: &str, name: &str) -> Bytes {
-    let found = vectors(file).into_iter().find(|vector| vector.name == name);
-    found.unwrap_or_else(|| panic!("no vector {name}")).bytes
+    vectors::vector(golden::V1_10, name)
 }
 
 /// An envelope of revision 1.10 around a message.

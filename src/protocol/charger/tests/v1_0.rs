@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{AT, ORDER, assert_same, cloud, golden, kept, original, pile, vector, vector_of};
-use crate::protocol::vectors::vectors;
+use super::{AT, ORDER, assert_same, cloud, golden, kept, original, pile, vector, vectors};
 use crate::{
     domain::{
         card::Verdict,
@@ -38,7 +37,7 @@ use crate::{
 const CONNECTION: ConnectionId = ConnectionId(3);
 
 fn vector_1_0(name: &str) -> Bytes {
-    vector_of(golden::V1_0, name)
+    vectors::vector(golden::V1_0, name)
 }
 
 fn original_1_0(name: &str) -> Original {
@@ -89,8 +88,8 @@ fn order_1_0() -> Order {
 #[test]
 fn a_message_of_1_10_becomes_what_can_be_said_of_it_in_1_0() {
     let mut carried = 0;
-    for new in vectors(golden::V1_10) {
-        let names = vectors(golden::V1_0).into_iter();
+    for new in vectors::vectors(golden::V1_10) {
+        let names = vectors::vectors(golden::V1_0).into_iter();
         // Each names its own revision.
         let Some(old) = names.filter(|old| old.name != "up-boot").find(|old| old.name == new.name)
         else {

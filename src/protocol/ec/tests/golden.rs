@@ -12,28 +12,25 @@ use crate::{
             message::Message,
             readable,
         },
-        vectors::{Vector, vectors},
+        vectors::{self, Vector, assert_texts},
     },
 };
 
 const VECTORS: &str = include_str!("../../../../tests/golden/ec.txt");
 
 fn all() -> Vec<Vector> {
-    let vectors = vectors(VECTORS);
+    let vectors = vectors::vectors(VECTORS);
     assert!(vectors.len() > 12, "the file is cut: {} vectors", vectors.len());
     vectors
 }
 
 pub fn vector(name: &str) -> Bytes {
-    all().into_iter().find(|vector| vector.name == name).unwrap().bytes
+    vectors::vector(VECTORS, name)
 }
 
 #[test]
 fn bytes_read_as_their_text() {
-    for vector in all() {
-        let text = readable::decode(&vector.bytes).unwrap();
-        assert_eq!(text, vector.text, "{}", vector.name);
-    }
+    assert_texts(VECTORS, readable::decode);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use prost::Message;
 
 use crate::protocol::{
     jcpp::{RECEIVED_LIMIT, readable, wire::UplinkQueueMessage},
-    vectors::vectors,
+    vectors::{assert_texts, vectors},
 };
 
 pub const VECTORS: &str = include_str!("../../../../tests/golden/jcpp.txt");
@@ -14,9 +14,7 @@ const MESSAGES: usize = 27;
 
 #[test]
 fn bytes_read_as_their_text() {
-    for vector in vectors(VECTORS) {
-        assert_eq!(readable::decode(&vector.bytes).unwrap(), vector.text, "{}", vector.name);
-    }
+    assert_texts(VECTORS, readable::decode);
 }
 
 #[test]

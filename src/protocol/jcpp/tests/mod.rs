@@ -20,7 +20,7 @@ use crate::{
         time::{BootId, ClockQuality, Mono, Stamp, Wall},
         wire::{Original, Revision},
     },
-    protocol::vectors::vectors,
+    protocol::vectors,
 };
 
 const PILE: &str = "3101150012000001";
@@ -90,8 +90,7 @@ fn image() -> ConnectorImage {
 /// The bytes of a vector.
 #[track_caller]
 fn vector(name: &str) -> Bytes {
-    let found = vectors(golden::VECTORS).into_iter().find(|vector| vector.name == name);
-    found.unwrap_or_else(|| panic!("no vector {name}")).bytes
+    vectors::vector(golden::VECTORS, name)
 }
 
 /// Says in words where two messages differ.

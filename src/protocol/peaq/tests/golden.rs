@@ -8,7 +8,7 @@ use crate::protocol::{
         RECEIVED_LIMIT, readable,
         wire::{events::Event, gateway::ChargePointState},
     },
-    vectors::vectors,
+    vectors::{assert_texts, vectors},
 };
 
 pub const VECTORS: &str = include_str!("../../../../tests/golden/peaq.txt");
@@ -18,9 +18,7 @@ const EVERY: usize = 12 + 1 + 2;
 
 #[test]
 fn bytes_read_as_their_text() {
-    for vector in vectors(VECTORS) {
-        assert_eq!(readable::decode(&vector.bytes).unwrap(), vector.text, "{}", vector.name);
-    }
+    assert_texts(VECTORS, readable::decode);
 }
 
 #[test]

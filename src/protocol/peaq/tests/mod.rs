@@ -22,7 +22,7 @@ use crate::{
     },
     protocol::{
         dialect::{Dialect, Publication},
-        vectors::vectors,
+        vectors,
     },
 };
 
@@ -97,8 +97,7 @@ fn encoded(gateway: &mut Gateway, sequence: Sequence, message: UplinkMessage) ->
 /// The bytes of a vector.
 #[track_caller]
 fn vector(name: &str) -> Bytes {
-    let found = vectors(golden::VECTORS).into_iter().find(|vector| vector.name == name);
-    found.unwrap_or_else(|| panic!("no vector {name}")).bytes
+    vectors::vector(golden::VECTORS, name)
 }
 
 /// An event that is a vector; says in words where it differs.
