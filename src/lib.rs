@@ -2,7 +2,7 @@
 //!
 //! Piles connect to the site's own MQTT doors; what they report becomes *entries* in an SQLite
 //! ledger and, only after these are on disk, *commands* to the outside. What is decided of
-//! orders, backends and readings is one pure function, [`site::Site::step`]; which meter of a bus
+//! orders, uplinks and readings is one pure function, [`site::Site::step`]; which meter of a bus
 //! is asked next is another, [`metering::Bus::next`]. Everything else adapts one outside thing and
 //! decides nothing.
 //!
@@ -16,7 +16,7 @@
 //! | 2 | [`metering`] | which meter is asked next, and when; pure |
 //! | 3 | [`ledger`] [`broker`] [`uplink`] [`serial`] [`clock`] [`status`] | shells, one outside thing each |
 //! | 4 | [`service`] | config, the heart's loop, supervision |
-//! | 5 | [`peers`] | simulated piles, meters and backend |
+//! | 5 | [`peers`] | simulated piles, meters, backend and EC server |
 //! | 6 | [`cli`] | the commands |
 //! | 7 | `fuzzing` | what the fuzz targets run; in tests only |
 //!
