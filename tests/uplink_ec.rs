@@ -2,7 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rustix::net::sockopt;
@@ -190,6 +196,30 @@ async fn records_and_values_come_as_they_were_given_and_records_are_confirmed() 
     world.site_hears_of(7).await;
     let counts = world.counters.counts();
     assert_eq!((counts.sent, counts.left_out), (2, 1), "a temperature below nought has no room");
+}
+
+#[tokio::test]
+async fn a_server_that_floods_takes_no_time_from_what_shares_the_thread() {
+    let world = World::new(Confirm::Heartbeat, 60_000).await;
+    let mut stream = world.accept().await.stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    let (stop, stopped) = mpsc::channel();
+    let flood = thread::spawn(move || {
+        let heartbeats = HEARTBEAT_FRAME.repeat(10_000);
+        let clock = Clock::passing();
+        let began = clock.now().mono;
+        let is_in_time = || u128::from(clock.now().mono.since_ms(began)) < PATIENCE.as_millis();
+        while stopped.try_recv().is_err() && is_in_time() {
+            // Where the gate takes its time, the server waits.
+            let _ = stream.write(&heartbeats);
+        }
+        is_in_time()
+    });
+    world.until(|counters| counters.counts().received > 1000).await;
+    sleep(Duration::from_millis(1)).await;
+    stop.send(()).unwrap();
+    assert!(flood.join().unwrap(), "nobody else came by before the flood was over");
 }
 
 #[tokio::test]

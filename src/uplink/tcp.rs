@@ -2,7 +2,7 @@
 //!
 //! What is said when, and what counts as delivered, is the session's; this adapts a socket to it.
 
-use std::{convert::Infallible, fmt, io, time::Duration};
+use std::{convert::Infallible, fmt, future::pending, io, time::Duration};
 
 use bytes::Bytes;
 use rustix::net::sockopt;
@@ -49,6 +49,10 @@ const UNSENT_BYTES: u32 = 16_384;
 
 /// Read at once: a server says a few bytes a minute.
 const READ_BYTES: usize = 1024;
+
+/// Between two reads, in ms: a server that says more than 50 kB a second is slowed down by its own
+/// kernel. Without a pause one that floods would keep the thread, which all tasks share.
+const READ_EVERY_MS: u64 = 20;
 
 /// At the end, the server gets that long to see that it was one.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -136,22 +140,24 @@ impl Gate {
     async fn talk(&self, life: &Life, stream: &TcpStream) -> Result<Infallible, End> {
         let mut session = Session::new(&self.0.wire, self.now());
         let mut asked = self.now();
+        let mut read_at = asked;
         loop {
             hear(life, &mut session).await?;
             while session.has_room() {
                 let Some(message) = life.outbox.take() else { break };
                 self.say(life, &mut session, &message);
             }
-            let interest = match session.poll_transmit() {
-                [] => Interest::READABLE,
-                _ => Interest::READABLE | Interest::WRITABLE,
-            };
+            let resting = Some(read_at).filter(|at| self.now() < *at);
             tokio::select! {
-                ready = stream.ready(interest) => self.exchange(&mut session, stream, ready?)?,
+                ready = becomes_ready(stream, &session, resting) => {
+                    if self.exchange(&mut session, stream, ready?)? {
+                        read_at = self.now().plus_ms(READ_EVERY_MS);
+                    }
+                }
                 message = life.outbox.next(), if session.has_room() => {
                     self.say(life, &mut session, &message);
                 }
-                () = sleep(self.pause(&session, asked)) => {}
+                () = sleep(self.pause(&session, asked, resting)) => {}
             }
             let now = self.now();
             session.handle_deadline(now);
@@ -162,9 +168,15 @@ impl Gate {
         }
     }
 
-    /// What the socket is ready for.
-    fn exchange(&self, session: &mut Session, stream: &TcpStream, ready: Ready) -> Result<(), End> {
-        if ready.is_readable() || ready.is_error() {
+    /// Does what the socket is ready for; says whether it was read.
+    fn exchange(
+        &self,
+        session: &mut Session,
+        stream: &TcpStream,
+        ready: Ready,
+    ) -> Result<bool, End> {
+        let is_read = ready.is_readable() || ready.is_error();
+        if is_read {
             let mut bytes = [0; READ_BYTES];
             match passable(stream.try_read(&mut bytes))? {
                 // Half a link is none: whoever says no more is heard no more.
@@ -179,7 +191,7 @@ impl Gate {
         {
             session.handle_written(written, self.now());
         }
-        Ok(())
+        Ok(is_read)
     }
 
     /// Gives a message of the site to the session, if the wire has it.
@@ -213,9 +225,9 @@ impl Gate {
     }
 
     /// How long nothing has to be done.
-    fn pause(&self, session: &Session, asked: Mono) -> Duration {
+    fn pause(&self, session: &Session, asked: Mono, resting: Option<Mono>) -> Duration {
         let ask_at = session.is_unacknowledged().then(|| asked.plus_ms(ASK_EVERY_MS));
-        let at = [session.deadline(), ask_at].into_iter().flatten().min();
+        let at = [session.deadline(), ask_at, resting].into_iter().flatten().min();
         at.map_or(CONNECT_TIMEOUT, |at| Duration::from_millis(at.since_ms(self.now())))
     }
 
@@ -227,6 +239,20 @@ impl Gate {
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         Self::Down(error.to_string())
+    }
+}
+
+/// Waits until the socket can be read, unless that rests, or takes what is to be written.
+async fn becomes_ready(
+    stream: &TcpStream,
+    session: &Session,
+    resting: Option<Mono>,
+) -> io::Result<Ready> {
+    let reads = resting.is_none().then_some(Interest::READABLE);
+    let writes = (!session.poll_transmit().is_empty()).then_some(Interest::WRITABLE);
+    match reads.into_iter().chain(writes).reduce(Interest::add) {
+        Some(interest) => stream.ready(interest).await,
+        None => pending().await,
     }
 }
 
