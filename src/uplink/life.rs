@@ -159,6 +159,9 @@ impl Life {
         tokio::select! {
             end = talk.carry(self, line) => end,
             () = good => End::Stopped,
+            () = self.outbox.overrun() => {
+                End::Down("more orders wait than have room: they begin anew".to_owned())
+            }
         }
     }
 

@@ -51,12 +51,15 @@ pub struct Outbox {
 struct Shared {
     queues: Mutex<Queues>,
     filled: Notify,
+    overrun: Notify,
     counters: Arc<Counters>,
 }
 
 #[derive(Debug, Default)]
 struct Queues {
     is_open: bool,
+    /// An order was not taken for want of room.
+    is_overrun: bool,
     live: VecDeque<ToUplink>,
     backlog: VecDeque<ToUplink>,
     telemetry: VecDeque<ToUplink>,
@@ -69,7 +72,14 @@ impl Outbox {
     #[must_use]
     pub fn new(counters: Arc<Counters>) -> Self {
         let queues = Mutex::new(Queues::default());
-        Self { shared: Arc::new(Shared { queues, filled: Notify::new(), counters }) }
+        Self {
+            shared: Arc::new(Shared {
+                queues,
+                filled: Notify::new(),
+                overrun: Notify::new(),
+                counters,
+            }),
+        }
     }
 
     /// Takes a message; never blocks. A message told while the link is down is meant for a
@@ -82,9 +92,22 @@ impl Outbox {
         let taken = self.queues().push(message, &self.shared.counters);
         match taken {
             Ok(()) => self.shared.filled.notify_one(),
-            Err(_) => one(&self.shared.counters.shed),
+            Err(_) => {
+                one(&self.shared.counters.shed);
+                self.shared.overrun.notify_one();
+            }
         }
         taken
+    }
+
+    /// Returns when an order has found no room since the outbox was opened. The site sends no more
+    /// than there is room for, but what it sent before it forgot everything, for a ledger that took
+    /// nothing, may still wait here. Where the transport confirms, only another link brings such an
+    /// order back.
+    pub(super) async fn overrun(&self) {
+        while !self.queues().is_overrun {
+            self.shared.overrun.notified().await;
+        }
     }
 
     pub(super) fn open(&self) {
@@ -140,6 +163,7 @@ impl Queues {
         };
         if queue.len() >= limit {
             if message.urgency != Urgency::Telemetry {
+                self.is_overrun |= is_order;
                 return Err(Refused::Full);
             }
             queue.pop_front();
@@ -232,6 +256,28 @@ mod tests {
             outbox.push(order()).unwrap();
         }
         assert_eq!(outbox.push(order()), Err(Refused::Full), "the site sends no more of them");
+    }
+
+    #[tokio::test]
+    async fn an_order_that_found_no_room_is_known_until_the_next_link() {
+        let outbox = open();
+        let pile = PileCode::new("3101150012000001").unwrap();
+        let order = UplinkMessage::Transaction { pile, payload: Bytes::new() };
+        let order = || ToUplink { message: order.clone(), ..message(0, Urgency::Backlog) };
+        for _ in 0..BACKLOG_LIMIT {
+            outbox.push(order()).unwrap();
+        }
+        let is_overrun = async || {
+            let now = std::time::Duration::ZERO;
+            tokio::time::timeout(now, outbox.overrun()).await.is_ok()
+        };
+        assert_eq!(outbox.push(message(0, Urgency::Backlog)), Err(Refused::Full));
+        assert!(!is_overrun().await, "the rest may be lost");
+        assert_eq!(outbox.push(order()), Err(Refused::Full));
+        assert!(is_overrun().await);
+        outbox.close();
+        outbox.open();
+        assert!(!is_overrun().await);
     }
 
     #[test]
