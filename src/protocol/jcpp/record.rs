@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        charger::{bill, reason},
+        charger::{apdu::SENT_LIMIT, bill, reason},
         dialect::Unfit,
         utc,
     },
@@ -33,7 +33,8 @@ const DAY_MIN: i32 = 1440;
 ///
 /// # Errors
 ///
-/// If the order has not ended, or its gun or tariff has a number that the wire cannot carry.
+/// If the order has not ended, if its gun or tariff has a number that the wire cannot carry, or if
+/// the message would be longer than what goes through a broker.
 pub fn freeze(order: &Order, settings: &Settings) -> Result<Bytes, Unfit> {
     frozen(order, bill::of(order).as_ref(), settings)
 }
@@ -57,7 +58,12 @@ pub(super) fn frozen(
     let record = record(order, ending, bill, &settings.tags)?;
     let ts = if record.end_ts == 0 { record.trade_ts } else { record.end_ts };
     let cause = ending.original.as_ref().map(|cause| cause.body.clone()).unwrap_or_default();
-    Ok(of_order(order.key.pile, order.id, settings, ts, cause, record))
+    let message = of_order(order.key.pile, order.id, settings, ts, cause, record);
+    match message.len() {
+        0..=SENT_LIMIT => Ok(message),
+        // Nobody could send it, and nobody would say so.
+        bytes => Err(Unfit::Range { field: "message", found: format!("{bytes} bytes") }),
+    }
 }
 
 fn record(

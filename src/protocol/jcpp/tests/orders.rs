@@ -85,6 +85,15 @@ fn an_order_is_told_by_the_bands_of_its_bill() {
 }
 
 #[test]
+fn an_order_that_no_broker_would_take_is_refused_and_not_sent_in_vain() {
+    // A pile may say so in a message of 60 kB; in JSON each sign is six.
+    let tag = "\u{1}".repeat(60_000);
+    let bill = Bill { tariff: None, rows: vec![row(&tag, 1000, [100, 100, 0])] };
+    let unfit = frozen(&order(), Some(&bill), &settings()).unwrap_err().to_string();
+    assert!(unfit.starts_with("message cannot be carried: "), "{unfit}");
+}
+
+#[test]
 fn a_bill_without_bands_is_told_by_its_periods() {
     let mut order = order();
     order.flags.estimated = false;
