@@ -305,6 +305,8 @@ pub enum UplinkRequest {
         transaction: Option<TransactionId>,
         /// The connector.
         connector: Option<ConnectorNo>,
+        /// Who wants it: only the order of this card is stopped; `None`: the wire does not say.
+        card: Option<CardNo>,
         /// As it came; `None`: on a wire of which nothing is passed on to piles.
         original: Option<Original>,
     },

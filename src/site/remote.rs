@@ -54,6 +54,15 @@ pub(super) enum Fate {
     Failed,
 }
 
+/// A remote start that was taken.
+#[derive(Debug)]
+struct Started {
+    transaction: Option<TransactionId>,
+    /// Who pays, where the wire of the asker has nothing else to say so; not over restarts.
+    card: Option<CardNo>,
+    fate: Fate,
+}
+
 /// A start at a connector whose order has not begun.
 #[derive(Debug)]
 struct Coming {
@@ -65,7 +74,7 @@ struct Coming {
 /// Remote starts by token.
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
-    fates: BTreeMap<StartToken, (Option<TransactionId>, Fate)>,
+    fates: BTreeMap<StartToken, Started>,
     order: VecDeque<StartToken>,
     coming: BTreeMap<ConnectorNo, Coming>,
     /// Remote starts of an earlier run that nobody answered.
@@ -90,29 +99,30 @@ impl Remotes {
                 .any(|orphan| orphan.transaction.as_ref() == Some(transaction));
             let fate = if unanswered { Fate::Failed } else { Fate::Accepted };
             let token = token_of(transaction.as_str());
-            remotes.keep(token, Some(transaction.clone()), fate);
+            let transaction = Some(transaction.clone());
+            remotes.keep(token, Started { transaction, card: None, fate });
         }
         remotes
     }
 
-    fn keep(&mut self, token: StartToken, transaction: Option<TransactionId>, fate: Fate) {
+    fn keep(&mut self, token: StartToken, started: Started) {
         if self.order.len() >= usize::from(REMOTES_LIMIT)
             && let Some(oldest) = self.order.pop_front()
         {
             self.fates.remove(&oldest);
         }
-        if self.fates.insert(token.clone(), (transaction, fate)).is_none() {
+        if self.fates.insert(token.clone(), started).is_none() {
             self.order.push_back(token);
         }
     }
 
     fn fate(&self, transaction: &TransactionId) -> Option<Fate> {
-        self.fates.get(&token_of(transaction.as_str())).map(|(_, fate)| *fate)
+        self.fates.get(&token_of(transaction.as_str())).map(|started| started.fate)
     }
 
     pub(super) fn decide(&mut self, token: &StartToken, fate: Fate) {
         if let Some(entry) = self.fates.get_mut(token) {
-            entry.1 = fate;
+            entry.fate = fate;
         }
         if fate == Fate::Failed {
             self.coming.retain(|_, coming| coming.token != *token);
@@ -132,20 +142,26 @@ impl Remotes {
 
     /// The backend's transaction id behind a token.
     pub(super) fn transaction(&self, token: Option<&StartToken>) -> Option<TransactionId> {
-        self.fates.get(token?).and_then(|(transaction, _)| transaction.clone())
+        self.fates.get(token?).and_then(|started| started.transaction.clone())
+    }
+
+    /// The card a start with this token was for.
+    pub(super) fn card(&self, token: Option<&StartToken>) -> Option<CardNo> {
+        self.fates.get(token?).and_then(|started| started.card.clone())
     }
 
     /// Whether the start with this token was reported as failed.
     pub(super) fn is_failed(&self, token: Option<&StartToken>) -> bool {
-        token.and_then(|token| self.fates.get(token)).is_some_and(|(_, fate)| *fate == Fate::Failed)
+        let started = token.and_then(|token| self.fates.get(token));
+        started.is_some_and(|started| started.fate == Fate::Failed)
     }
 }
 
-/// Where a start is to be, and for what order to come.
+/// Where a start is to be, and for what order to come; or which order is to stop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
     pub(super) connector: Option<ConnectorNo>,
-    /// The backend's id for the order to come; `None`: its wire has none.
+    /// The backend's id for the order; `None`: its wire has none.
     pub(super) transaction: Option<&'a TransactionId>,
     /// Who pays, if known.
     pub(super) card: Option<&'a CardNo>,
@@ -178,7 +194,13 @@ impl Site {
         let has_primary = self.links.values().any(|link| link.config.primary);
         let is_primary = self.links.get(name).is_some_and(|link| link.config.primary);
         let given = transaction.filter(|_| is_primary || !has_primary);
-        self.remotes.keep(token.clone(), given.cloned(), Fate::Waiting);
+        let decides = self.links.get(name).is_some_and(Link::decides);
+        let guest = card.filter(|_| !decides).cloned();
+        if let Some(card) = &guest {
+            self.guests.welcome(name, card.clone());
+        }
+        let started = Started { transaction: given.cloned(), card: guest, fate: Fate::Waiting };
+        self.remotes.keep(token.clone(), started);
         let coming = Coming { uplink: name.clone(), token: token.clone(), since: at.mono };
         self.remotes.coming.insert(connector, coming);
         let transaction = transaction.cloned();
@@ -190,9 +212,6 @@ impl Site {
         }));
         let asker = Asker { uplink: name.clone(), sequence, is_there: true };
         let what = CallKind::RemoteStart { asker, token: token.clone(), plug };
-        if let Some(card) = card.filter(|_| !self.links.get(name).is_some_and(Link::decides)) {
-            self.guests.welcome(name, card.clone());
-        }
         let (card, backend) = (card.cloned(), original.clone());
         self.call(pile, PileCall::RemoteStart { plug, token, card, backend }, what, turn);
     }
@@ -263,19 +282,20 @@ impl Site {
         &mut self,
         name: &UplinkName,
         sequence: Sequence,
-        (transaction, connector): (Option<&TransactionId>, Option<ConnectorNo>),
+        wish: &Wish<'_>,
         original: Option<&Original>,
         turn: &mut Turn,
     ) {
-        let order = self.to_be_stopped(name, transaction, connector);
+        let order = self.to_be_stopped(name, wish);
         let target = order.map(|order| (order.seq, order.id, order.key.pile, order.plug));
-        match self.may_stop(name, order) {
+        match self.may_stop(name, order, wish.card) {
             Err(reason) => {
                 let seq = target.map(|(seq, ..)| seq);
                 self.refuse_stop(name, sequence, seq, reason, turn);
                 let place = match target {
                     Some((_, id, pile, plug)) => Some((pile, plug, Some(id))),
-                    None => connector
+                    None => wish
+                        .connector
                         .and_then(|connector| self.config.place(connector))
                         .map(|(pile, plug)| (pile, Some(plug), None)),
                 };
@@ -294,25 +314,28 @@ impl Site {
     }
 
     /// The order an uplink means. The ids of the primary are no names of another wire's.
-    fn to_be_stopped(
-        &self,
-        name: &UplinkName,
-        transaction: Option<&TransactionId>,
-        connector: Option<ConnectorNo>,
-    ) -> Option<&Order> {
-        let Some(transaction) = transaction else {
-            return connector.and_then(|no| self.book.open_at(no));
+    fn to_be_stopped(&self, name: &UplinkName, wish: &Wish<'_>) -> Option<&Order> {
+        let Some(transaction) = wish.transaction else {
+            return wish.connector.and_then(|no| self.book.open_at(no));
         };
         let decides = self.links.get(name).is_some_and(Link::decides);
         let order = self.book.by_transaction(transaction)?;
         (decides || order.id.as_str() == transaction.as_str()).then_some(order)
     }
 
-    fn may_stop(&self, name: &UplinkName, order: Option<&Order>) -> Result<(), &'static str> {
+    fn may_stop(
+        &self,
+        name: &UplinkName,
+        order: Option<&Order>,
+        card: Option<&CardNo>,
+    ) -> Result<(), &'static str> {
         if !self.links.get(name).is_some_and(|link| link.config.commands) {
             return Err(MAY_NOT_COMMAND);
         }
         let order = order.ok_or("no such order runs")?;
+        if card.is_some_and(|card| order.card.as_ref() != Some(card)) {
+            return Err("the order is not of this card");
+        }
         let is_ready = self.piles.get(&order.key.pile).is_some_and(Pile::is_ready);
         if is_ready { Ok(()) } else { Err("the pile is not connected") }
     }

@@ -64,6 +64,8 @@ impl Site {
         }
         let (stamp, seq) = (turn.stamp(), self.book.next_seq());
         let key = identity::Named::in_start(report, pile).key(stamp, seq);
+        // A pile need not say whose card it was told to charge for.
+        let card = report.card.clone().or_else(|| self.remotes.card(report.token.as_ref()));
         let is_booted = self.piles.get(&pile).is_some_and(|pile| pile.is_booted);
         let is_senseless = connector.is_none() || !is_booted;
         let order = Order {
@@ -74,7 +76,7 @@ impl Site {
             plug: Some(report.plug),
             state: OrderState::Charging,
             flags: Flags { senseless: is_senseless, ..Flags::default() },
-            card: report.card.clone(),
+            card,
             transaction: self.remotes.transaction(report.token.as_ref()),
             opened: stamp,
             started_s: figures::billed_time(report.at, stamp),

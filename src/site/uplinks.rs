@@ -8,6 +8,7 @@ use super::{
     link::Link,
     passing::is_answer_to,
     questions::Purpose,
+    remote::Wish,
     reports::ANNOUNCE_AGAIN_MS,
     settlement::{Outcome, at_connector},
     turn::Turn,
@@ -384,9 +385,10 @@ impl Site {
     ) {
         match request {
             UplinkRequest::RemoteStart(remote) => self.remote_start(name, sequence, &remote, turn),
-            UplinkRequest::RemoteStop { transaction, connector, original } => {
-                let which = (transaction.as_ref(), connector);
-                self.remote_stop(name, sequence, which, original.as_ref(), turn);
+            UplinkRequest::RemoteStop { transaction, connector, card, original } => {
+                let (transaction, card) = (transaction.as_ref(), card.as_ref());
+                let which = Wish { connector, transaction, card };
+                self.remote_stop(name, sequence, &which, original.as_ref(), turn);
             }
             UplinkRequest::Tariff { id, original } => {
                 self.tariff_came(name, sequence, id, original, turn);

@@ -98,6 +98,7 @@ fn request(words: &[&str], line: &Line<'_>) -> Option<UplinkRequest> {
         ["remote-stop"] => UplinkRequest::RemoteStop {
             transaction: transaction(line),
             connector: connector(line),
+            card: None,
             original: Some(original(17, &wire::RemoteStopTransactionReq::default())),
         },
         ["tariff"] => UplinkRequest::Tariff {

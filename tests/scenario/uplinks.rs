@@ -121,6 +121,7 @@ fn wish(words: &[&str], line: &Line<'_>) -> UplinkRequest {
         ["stops"] => UplinkRequest::RemoteStop {
             transaction: transaction(line),
             connector: connector(line),
+            card: card(line),
             original: None,
         },
         ["lets", "in"] => UplinkRequest::Authorize { card: card(line).expect("a card") },

@@ -197,10 +197,8 @@ impl Fields {
                 original: None,
             }),
             Kind::Stop => {
-                // Who stops has to say who he is, though the wire lets anybody stop.
-                self.card()?;
-                let connector = Some(self.connector()?);
-                UplinkRequest::RemoteStop { transaction: None, connector, original: None }
+                let (card, connector) = (Some(self.card()?), Some(self.connector()?));
+                UplinkRequest::RemoteStop { transaction: None, connector, card, original: None }
             }
         })
     }

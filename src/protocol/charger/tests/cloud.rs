@@ -375,6 +375,7 @@ fn requests_of_the_backend_are_read() {
     let stop = UplinkRequest::RemoteStop {
         transaction: Some(TransactionId::new("T-77").unwrap()),
         connector: Some(connector()),
+        card: None,
         original: Some(original("cloud-remote-stop")),
     };
     assert_eq!(request("cloud-remote-stop"), stop);

@@ -131,6 +131,7 @@ fn served(id: Id, apdu: &Opened) -> Result<UplinkRequest, DecodeError> {
             UplinkRequest::RemoteStop {
                 transaction: values::transaction(&request.transaction_id),
                 connector: this(values::named_connector(&request.connector_id)),
+                card: None,
                 original: Some(original(apdu)),
             }
         }

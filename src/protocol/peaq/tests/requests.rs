@@ -54,7 +54,10 @@ fn request(name: &str) -> UplinkRequest {
             card: Some(card()),
             original: None,
         }),
-        _ => UplinkRequest::RemoteStop { transaction: None, connector, original: None },
+        _ => {
+            let card = Some(card());
+            UplinkRequest::RemoteStop { transaction: None, connector, card, original: None }
+        }
     }
 }
 
