@@ -7,18 +7,22 @@ use std::{collections::BTreeSet, path::Path};
 use rusqlite::Connection;
 use sitepilot::{
     domain::{
+        event::OperatorRequest,
         id::{OrderSeq, Place, UplinkName},
         order::{Delivery, DeliveryState, Order, OrderState},
-        time::{BootId, ClockQuality, Mono, Stamp, Wall},
+        time::{BootId, ClockQuality, Mono, Now, Stamp, Wall},
+        wire::Revision,
     },
     ledger::{Filter, Ledger, LedgerError, open_copy},
-    site::{command::Query, entry::Entry, restore::Enlisted},
+    site::{Input, Site, command::Query, entry::Entry, restore::Enlisted},
 };
 
 #[path = "support/deliveries.rs"]
 mod deliveries;
 #[path = "support/orders.rs"]
 mod orders;
+#[path = "support/small_site.rs"]
+mod small_site;
 
 use deliveries::{DAY_MS, at_ms, backlog, by_seq, confirm, recent, record};
 
@@ -459,4 +463,28 @@ fn a_damaged_file_from_before_there_were_kinds_has_chargers() {
     assert!(opening.salvaged.is_some(), "{opening:?}");
     let image = ledger.load().unwrap();
     assert!(image.enlisted.values().all(|how| how.kind == "charger"), "{:?}", image.enlisted);
+}
+
+#[test]
+fn an_order_that_another_ledger_had_settled_stays_so_and_goes_to_who_wants_the_past() {
+    let at = stamp(5_000);
+    let mut order = ended(&opened(1, 1, stamp(0)), at, &[]);
+    order.state = OrderState::Settled;
+    for (since_s, backlog) in [(None, 0), (Some(BEGIN_S + 6), 0), (Some(BEGIN_S + 5), 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, _) = open(dir.path());
+        let mut config = small_site::config(Revision::V1_10, Revision::V1_10);
+        config.uplinks[0].orders_since_s = since_s;
+        let now = Now { mono: Mono(5), wall: stamp(DAY_MS).wall };
+        let (mut site, step) = Site::restore(ledger.load().unwrap(), config, now);
+        drop(ledger.commit(step).unwrap());
+        let request = OperatorRequest::Import { order: Box::new(order.clone()) };
+        let step = site.step(Input::Operator { ticket: 1, request, known: Vec::new() }, now);
+        drop(ledger.commit(step).unwrap());
+        let snapshot = site.snapshot(now);
+        assert_eq!((snapshot.unsettled, snapshot.uplinks[0].backlog), (0, backlog));
+        let image = ledger.load().unwrap();
+        let owed = image.owed.values().map(|owed| owed.orders).sum::<u64>();
+        assert_eq!((image.unsettled, owed), (0, backlog), "wants it since {since_s:?}");
+    }
 }

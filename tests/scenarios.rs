@@ -137,6 +137,7 @@ scenarios! {
     resent_anyway
     resent_cut_off
     orders_that_do_not_fit
+    undated_orders_and_ec
     uplink_added
     uplink_removed
     required_changes
@@ -148,6 +149,7 @@ scenarios! {
     news
     gateway_commands
     gateway_without_commands
+    gateway_stops_its_own
     gateway_link_lost
     snapshots
     two_gateways

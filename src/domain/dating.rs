@@ -1,10 +1,15 @@
 //! Dating afterwards what was stamped while nobody had set the clock.
 
+use std::collections::BTreeMap;
+
 use super::{
-    order::Order,
+    order::{Ending, Order},
     reading::Metering,
     time::{BootId, ClockQuality, Stamp, Wall},
 };
+
+/// The calendars of the runs that have one.
+pub type Calendar = BTreeMap<BootId, Epoch>;
 
 /// The calendar of one run, learned during the run or after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,31 @@ impl Stamp {
 }
 
 impl Order {
+    /// Dates an order by the runs its stamps belong to; see [`Order::date`].
+    pub fn date_by(&mut self, calendar: &Calendar) {
+        let mut boots = vec![self.opened.boot];
+        boots.extend(self.progress.map(|progress| progress.at.boot));
+        boots.extend(self.ending.as_ref().map(|ending| ending.recorded.boot));
+        let confirmed = self.deliveries.iter().filter_map(|delivery| delivery.confirmed);
+        boots.extend(confirmed.map(|stamp| stamp.boot));
+        let samples = self.metering.iter().flat_map(Metering::samples);
+        boots.extend(samples.map(|sample| sample.at.boot));
+        boots.sort_unstable();
+        boots.dedup();
+        for boot in boots {
+            if let Some(epoch) = calendar.get(&boot) {
+                self.date(boot, *epoch);
+            }
+        }
+    }
+
+    /// Whether it has ended and its start or its end is not known.
+    #[must_use]
+    pub fn is_undated(&self) -> bool {
+        let is_open_end = |ending: &Ending| self.started_s.is_none() || ending.ended_s.is_none();
+        self.ending.as_ref().is_some_and(is_open_end)
+    }
+
     /// Dates all stamps of the run `boot` that have no date. A start or an end that is unknown
     /// takes the date of the stamp it derives from, of `opened` and of `recorded`; where the
     /// calendar is estimated, the order is flagged so. Done twice, it changes nothing more.

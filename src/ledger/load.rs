@@ -51,6 +51,7 @@ pub(super) fn image(
         remotes,
         remote_transactions,
         meters: metering::kept(conn, &caches.calendar)?,
+        calendar: caches.calendar.clone(),
         passes: passes(conn)?,
     })
 }

@@ -1,7 +1,5 @@
 //! Orders out of their rows.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, Params, Row};
 
 use super::{
@@ -16,12 +14,11 @@ use crate::domain::{
         TransactionId,
     },
     order::{Delivery, Ending, Order, OrderState, Progress},
-    reading::Metering,
     time::{BootId, Stamp},
 };
 
 /// Runs that have been dated after the fact; rows keep what was stamped and are dated when read.
-pub(super) type Calendar = BTreeMap<BootId, Epoch>;
+pub(super) use crate::domain::dating::Calendar;
 
 /// Tables and aliases that an order is read from; a condition may follow.
 const SELECT: &str = "SELECT
@@ -61,24 +58,6 @@ pub(super) fn dated(calendar: &Calendar, at: Stamp) -> Stamp {
     calendar.get(&at.boot).map_or(at, |epoch| at.dated(at.boot, *epoch))
 }
 
-/// Dates an order by the runs its stamps belong to.
-pub(super) fn date(order: &mut Order, calendar: &Calendar) {
-    let mut boots = vec![order.opened.boot];
-    boots.extend(order.progress.map(|progress| progress.at.boot));
-    boots.extend(order.ending.as_ref().map(|ending| ending.recorded.boot));
-    let confirmed = order.deliveries.iter().filter_map(|delivery| delivery.confirmed);
-    boots.extend(confirmed.map(|stamp| stamp.boot));
-    let samples = order.metering.iter().flat_map(Metering::samples);
-    boots.extend(samples.map(|sample| sample.at.boot));
-    boots.sort_unstable();
-    boots.dedup();
-    for boot in boots {
-        if let Some(epoch) = calendar.get(&boot) {
-            order.date(boot, *epoch);
-        }
-    }
-}
-
 /// Orders for a condition on `o`, `l`, `e`, dated, handed out one by one.
 pub(super) fn for_each(
     conn: &Connection,
@@ -93,7 +72,7 @@ pub(super) fn for_each(
         let mut order = order(row)?;
         order.deliveries = deliveries(conn, order.seq)?;
         order.metering = metering::of(conn, order.seq)?;
-        date(&mut order, calendar);
+        order.date_by(calendar);
         give(order)?;
     }
     Ok(())

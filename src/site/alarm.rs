@@ -24,6 +24,9 @@ pub enum AlarmKind {
     Senseless(PileCode),
     /// A backend refused an order for good.
     Quarantine(UplinkName),
+    /// An order that costs something is not sent, because the far side is known to drop it in
+    /// silence: there it is missing; stands until the next start.
+    Waived(UplinkName),
     /// A backend refuses one order after the other; draining stops for a while.
     Refusing(UplinkName),
     /// A backend's answer names something that was not asked about.
@@ -79,6 +82,7 @@ impl AlarmKind {
             Self::Disputed(_) => "order_disputed",
             Self::Senseless(_) => "order_senseless",
             Self::Quarantine(_) => "order_quarantined",
+            Self::Waived(_) => "order_waived",
             Self::Refusing(_) => "uplink_refusing",
             Self::WrongAnswer(_) => "uplink_wrong_answer",
             Self::LoginRefused(_) => "uplink_login_refused",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
 use crate::domain::{
-    dating::Epoch,
+    dating::{Calendar, Epoch},
     id::{ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId},
     order::{Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
@@ -34,6 +34,8 @@ pub(super) struct Book {
     kept: BTreeMap<OrderSeq, Mono>,
     disputes: BTreeMap<OrderSeq, Ending>,
     sweep_above: usize,
+    /// Runs as the ledger dates them; what was read before it did is dated here.
+    calendar: Calendar,
     pub(super) total: u64,
     pub(super) unsettled: u64,
 }
@@ -48,6 +50,7 @@ impl Book {
             kept: BTreeMap::new(),
             disputes: BTreeMap::new(),
             sweep_above: 4 * RECENT_LIMIT,
+            calendar: image.calendar.clone(),
             total: image.orders,
             unsettled: image.unsettled,
         }
@@ -75,6 +78,8 @@ impl Book {
     pub(super) fn refresh(&mut self, image: &Image) {
         (self.total, self.unsettled) = (image.orders, image.unsettled);
         self.last_place = self.last_place.max(image.last_place);
+        self.calendar.clone_from(&image.calendar);
+        self.orders.values_mut().for_each(|order| order.date_by(&image.calendar));
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Order> {
@@ -160,8 +165,9 @@ impl Book {
     }
 
     /// Takes an order into memory that the ledger has.
-    pub(super) fn adopt(&mut self, order: Order) {
+    pub(super) fn adopt(&mut self, mut order: Order) {
         self.touch(order.seq);
+        order.date_by(&self.calendar);
         self.orders.entry(order.seq).or_insert(order);
     }
 

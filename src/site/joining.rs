@@ -10,7 +10,7 @@ use super::{
     snapshot::UplinkStatus,
     turn::Turn,
 };
-use crate::domain::{id::UplinkName, time::Stamp};
+use crate::domain::{id::UplinkName, order::Order, time::Stamp};
 
 /// An uplink that is not in the config any more, with deliveries that are not closed.
 #[derive(Debug)]
@@ -88,9 +88,18 @@ impl Site {
         Ok("retired: it is owed nothing more".to_owned())
     }
 
+    /// Whether an uplink wants this order of the past by its config.
+    pub(super) fn wants_past(&self, uplink: &UplinkName, order: &Order) -> bool {
+        let since_s = self.links.get(uplink).and_then(|link| link.config.orders_since_s);
+        let ended_s = order.ending.as_ref().and_then(|ending| ending.ended_s);
+        // As the ledger has it: what nothing dates is wanted too.
+        since_s.is_some_and(|since_s| ended_s.is_none_or(|ended_s| ended_s >= since_s))
+    }
+
     /// Takes over what the ledger has derived of a step for which [`super::step::Step::is_derived`]
-    /// holds, once that step is committed: numbers of orders, and what each uplink is owed.
+    /// holds, once that step is committed: numbers of orders, what each uplink is owed, and dates.
     pub fn refresh(&mut self, image: &Image) {
+        self.is_dating = false;
         self.book.refresh(image);
         for (name, link) in &mut self.links {
             link.outbox.refresh(image.owed.get(name).copied().unwrap_or_default());

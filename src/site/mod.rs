@@ -267,6 +267,8 @@ pub struct Site {
     alarms: Alarms,
     counters: Counters,
     clock: Option<(ClockQuality, i64)>,
+    /// The ledger has learned the time and dates earlier runs by it, and memory has not followed.
+    is_dating: bool,
     is_storage_full: bool,
 }
 
@@ -307,6 +309,7 @@ impl Site {
             alarms: Alarms::default(),
             counters: Counters::default(),
             clock: None,
+            is_dating: false,
             is_storage_full: false,
             config,
         };
@@ -445,7 +448,7 @@ impl Site {
             let known = order.delivery(&new.uplink).cloned();
             // Its place in the other ledger says nothing here.
             let known = known.map(|delivery| Delivery { place, ..delivery });
-            known.unwrap_or_else(|| match was_settled {
+            known.unwrap_or_else(|| match was_settled && !self.wants_past(&new.uplink, &order) {
                 // Settled there: whoever is missing never asked for it.
                 true => Delivery { state: DeliveryState::Retired, ..new },
                 false => new,
@@ -465,6 +468,10 @@ impl Site {
             if let Some(link) = self.links.get_mut(name) {
                 link.outbox.add((place, seq), turn.now.wall.unix_ms);
             }
+        }
+        if was_settled {
+            // It stays so, though somebody may be owed it.
+            self.book.settle(seq, turn);
         }
         self.settle_if_done(seq, turn);
         format!("order {id} imported")

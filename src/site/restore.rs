@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{SiteConfig, entry::OpenRemote};
 use crate::domain::{
     card::Verdict,
+    dating::Calendar,
     id::{CardNo, MeterName, OrderSeq, Place, Sequence, UplinkName},
     order::Order,
     reading::Reading,
@@ -47,6 +48,8 @@ pub struct Image {
     pub remote_transactions: Vec<crate::domain::id::TransactionId>,
     /// What is known of meters.
     pub meters: BTreeMap<MeterName, KeptMeter>,
+    /// The calendars of the runs that have one, learned in them or estimated afterwards.
+    pub calendar: Calendar,
     /// Messages of uplinks that were passed to a pile and not answered; by uplink and sequence id.
     pub passes: Vec<(UplinkName, Sequence)>,
 }

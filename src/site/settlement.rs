@@ -17,7 +17,7 @@ use crate::{
         id::{ConnectorNo, OrderSeq, Place, Sequence, UplinkName},
         order::{Delivery, DeliveryState, Order},
         reply::{UplinkMessage, Urgency},
-        time::ClockQuality,
+        time::{ClockQuality, Stamp},
         wire::ErrorCode,
     },
     protocol::dialect::Unfit,
@@ -42,7 +42,7 @@ impl Site {
     pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq).cloned() else { return };
         let is_metered = figures::by_meter(&order).is_some();
-        let is_held = is_held(&order, turn, self.config.undated_hold_ms);
+        let undated = self.undated(turn);
         let mut at_once = Vec::new();
         for link in self.links.values_mut() {
             let Some(delivery) = order.delivery(&link.config.name) else { continue };
@@ -51,7 +51,7 @@ impl Site {
             let announced = link.announced.remove(&seq);
             let fits =
                 announced.is_some_and(|told| told.is_answered && told.is_metered == is_metered);
-            if !link.is_online() || is_held {
+            if !link.is_online() || undated.waits(&order, &link.config.wire) {
                 continue;
             }
             if link.is_delivered() {
@@ -69,6 +69,11 @@ impl Site {
         }
         // A site without a required uplink owes nobody.
         self.settle_if_done(seq, turn);
+    }
+
+    fn undated(&self, turn: &Turn) -> Undated {
+        let (hold_ms, is_dating) = (self.config.undated_hold_ms, self.is_dating);
+        Undated { at: turn.stamp(), hold_ms, is_dating }
     }
 
     /// Fills every window: what was silent too long, then what is next.
@@ -113,12 +118,13 @@ impl Site {
 
     /// Sends an order whole, as the wire has it; the same bytes each time.
     fn send_order(&mut self, name: &UplinkName, seq: OrderSeq, urgency: Urgency, turn: &mut Turn) {
-        let hold_ms = self.config.undated_hold_ms;
+        let undated = self.undated(turn);
         let Some(link) = self.links.get_mut(name) else { return };
         let Some(order) = self.book.get_mut(seq) else { return };
         let Some(place) = order.delivery(name).map(|delivery| delivery.place) else { return };
         let is_live = urgency == Urgency::Live;
-        if is_held(order, turn, hold_ms) || (is_live && !link.outbox.has_live_room()) {
+        let is_held = undated.waits(order, &link.config.wire);
+        if is_held || (is_live && !link.outbox.has_live_room()) {
             return;
         }
         let payload = match freeze(order, name, &link.config.wire, &mut self.alarms, turn) {
@@ -154,6 +160,10 @@ impl Site {
         delivery.state = DeliveryState::Retired;
         delivery.last_error = Some(reason.clone());
         link.outbox.done(seq);
+        let text = self.book.get(seq).and_then(|order| unpaid(order, &reason));
+        if let Some(text) = text {
+            self.alarms.raise(AlarmKind::Waived(name.clone()), at, text);
+        }
         turn.remember(Entry::DeliveryWaived { seq, uplink: name.clone(), at, reason });
         self.settle_if_done(seq, turn);
     }
@@ -311,6 +321,12 @@ impl Site {
     }
 }
 
+/// What is to be said of an order that a far side does not want although it costs something.
+fn unpaid(order: &Order, reason: &str) -> Option<String> {
+    let cost = order.ending.as_ref()?.cost.filter(|cost| cost.tenth_fen() != 0)?;
+    Some(format!("order {} of {} fen was not sent: {reason}", order.id, cost.fen()))
+}
+
 /// What every sending of an order carries: frozen now, or before.
 fn freeze(
     order: &mut Order,
@@ -339,16 +355,26 @@ fn freeze(
     Ok(payload)
 }
 
-/// Whether an order that no clock has dated is to wait for one.
-fn is_held(order: &Order, turn: &Turn, hold_ms: u64) -> bool {
-    let Some(ending) = &order.ending else { return false };
-    let undated = order.started_s.is_none() || ending.ended_s.is_none();
-    let since = match ending.recorded.boot == turn.stamp().boot {
-        true => turn.now.mono.since_ms(ending.recorded.mono),
-        // `Mono` never crosses a run: an older order waits from the start of this one.
-        false => turn.now.mono.0,
-    };
-    undated && turn.now.wall.quality == ClockQuality::Unset && since < hold_ms
+/// Which orders that no clock has dated are to wait for one.
+struct Undated {
+    at: Stamp,
+    hold_ms: u64,
+    is_dating: bool,
+}
+
+impl Undated {
+    fn waits(&self, order: &Order, wire: &Wire) -> bool {
+        let Some(ending) = order.ending.as_ref().filter(|_| order.is_undated()) else {
+            return false;
+        };
+        let since_ms = match ending.recorded.boot == self.at.boot {
+            true => self.at.mono.since_ms(ending.recorded.mono),
+            // `Mono` never crosses a run: an older order waits from the start of this one.
+            false => self.at.mono.0,
+        };
+        let is_patient = wire.needs_dates() || since_ms < self.hold_ms;
+        self.is_dating || (self.at.wall.quality == ClockQuality::Unset && is_patient)
+    }
 }
 
 /// Whether an answer's connector can be the order's.

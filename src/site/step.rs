@@ -37,7 +37,8 @@ impl Step {
         self.entries.iter().any(|entry| {
             matches!(
                 entry,
-                Entry::UplinkEnlisted { .. }
+                Entry::ClockLearned { .. }
+                    | Entry::UplinkEnlisted { .. }
                     | Entry::RequiredChanged { .. }
                     | Entry::UplinkRetired { .. }
             )

@@ -76,6 +76,16 @@ impl Wire {
         }
     }
 
+    /// Whether an order can only be told with its start and its end: one without waits for a clock
+    /// as long as that takes.
+    #[must_use]
+    pub const fn needs_dates(&self) -> bool {
+        match self {
+            Self::Ec(_) => true,
+            Self::Charger(_) | Self::Jcpp(_) | Self::Peaq(_) => false,
+        }
+    }
+
     /// What every sending of an order carries: the inner message of the charging-station protocol,
     /// the whole frame or message of the others. Pure: the same order gives the same bytes.
     ///
