@@ -140,6 +140,7 @@ scenarios! {
     undated_orders_and_ec
     uplink_added
     uplink_removed
+    retired_while_others_wait
     required_changes
     rate_limit
     jcpp_and_peaq

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{BATCH_LIMIT, entry::Entry, restore::Image, turn::Turn};
 use crate::domain::{
     dating::{Calendar, Epoch},
-    id::{ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId},
-    order::{Ending, Order, OrderState, Progress},
+    id::{
+        ConnectorNo, OrderId, OrderSeq, PileCode, Place, PlugNo, RecordNo, TransactionId,
+        UplinkName,
+    },
+    order::{DeliveryState, Ending, Order, OrderState, Progress},
     quantity::{Energy, Money},
     time::{BootId, ClockQuality, Mono},
 };
@@ -230,6 +233,20 @@ impl Book {
             order.transaction = Some(transaction.clone());
             turn.remember(Entry::TransactionAssigned { seq, transaction, at: turn.stamp() });
         }
+    }
+
+    /// Closes what is open for an uplink, and gives the orders it was open of.
+    pub(super) fn give_up(&mut self, uplink: &UplinkName) -> Vec<OrderSeq> {
+        let mut given_up = Vec::new();
+        for order in self.orders.values_mut() {
+            let seq = order.seq;
+            let Some(delivery) = order.delivery_mut(uplink) else { continue };
+            if delivery.state != DeliveryState::Confirmed {
+                delivery.state = DeliveryState::Retired;
+                given_up.push(seq);
+            }
+        }
+        given_up
     }
 
     pub(super) fn settle(&mut self, seq: OrderSeq, turn: &mut Turn) {

@@ -84,7 +84,12 @@ impl Site {
             return Err("no order waits for an uplink of this name".to_owned());
         }
         self.alarms.clear(&AlarmKind::Removed(uplink.clone()));
+        let given_up = self.book.give_up(&uplink);
         turn.remember(Entry::UplinkRetired { uplink, at: turn.stamp() });
+        // The ledger settles all that is complete now; what is in memory has to follow.
+        for seq in given_up {
+            self.settle_if_done(seq, turn);
+        }
         Ok("retired: it is owed nothing more".to_owned())
     }
 
