@@ -114,9 +114,24 @@ fn what_is_no_message_is_told_with_its_place_and_a_hint() {
     let (status, told) = refusal(&decode("charger-1.10", &hex));
     assert_eq!(status, 1);
     assert!(told.contains("hint: --wire charger-1.0 reads these bytes"), "{told}");
-    for nothing in ["", "00 ff 12"] {
-        let (status, told) = refusal(&decode("ec", nothing));
-        assert_eq!(status, 1, "{told}");
-        assert!(told.contains("hint: "), "{told}");
+    let (status, told) = refusal(&decode("ec", "00 ff 12"));
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("hint: "), "{told}");
+    // Cut, and by chance bytes of another wire.
+    let (status, told) = refusal(&decode("ec", "45 43 00 02 00"));
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("5 bytes of one of 6") && !told.contains("reads these"), "{told}");
+    let (hex, _) = vectors("jcpp").swap_remove(0);
+    let (status, told) = refusal(&decode("peaq", &hex));
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("hint: --wire jcpp reads these bytes"), "{told}");
+}
+
+#[test]
+fn no_bytes_are_no_frame_of_any_wire() {
+    for wire in ["charger-1.10", "ec", "jcpp", "peaq"] {
+        let (status, told) = refusal(&decode(wire, " "));
+        assert_eq!(status, 64, "{told}");
+        assert!(told.contains("no bytes") && told.contains("hint: "), "{told}");
     }
 }

@@ -269,18 +269,24 @@ async fn however_the_server_ends_a_connection_the_site_hears_why_and_the_gate_co
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_attempts_that_fail_until_one_succeeds() {
+async fn why_a_link_does_not_come_up_is_told_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut world = World::at(listener, Confirm::Tcp, 60_000);
+    let world = World::at(listener, Confirm::Tcp, 60_000);
     drop(world.accept().await);
-    world.site_hears_why().await;
-    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    drop(std::mem::replace(&mut world.listener, other));
-    sleep(Duration::from_millis(1_500)).await;
-    assert!(world.site.is_empty());
-    world.listener = TcpListener::bind(address).await.unwrap();
-    world.accept().await;
+    assert_eq!(world.site_hears_why().await, "closed by the server");
+    let World { listener, site, stop: _stop, .. } = world;
+    drop(listener);
+    let hears = async || timeout(PATIENCE, site.recv_async()).await.unwrap().unwrap();
+    let Input::Uplink { event: UplinkEvent::Disconnected { reason }, .. } = hears().await else {
+        panic!("nothing listens there any more")
+    };
+    assert!(reason.starts_with("cannot connect"), "{reason}");
+    // It fails the same way again and again, and comes up: that is the next that is heard.
+    sleep(Duration::from_secs(4)).await;
+    let _listener = TcpListener::bind(address).await.unwrap();
+    let Input::Uplink { event, .. } = hears().await else { panic!() };
+    assert_eq!(event, UplinkEvent::Connected);
 }
 
 /// A listener whose connections take little before they are read.

@@ -78,6 +78,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         text => text.to_owned(),
     };
     let bytes = bytes(&text).map_err(Failure::Usage)?;
+    if bytes.is_empty() {
+        let hint = "hint: a frame in hex, as an argument, or on stdin with -";
+        return Err(Failure::Usage(format!("no bytes\n{hint}")));
+    }
     let refused = |fault: String| anyhow::anyhow!(refusal(arguments.wire, &bytes, &fault));
     let shown = arguments.wire.read(&bytes).map_err(refused)?;
     print(&format!("{}\n", shown.trim_end()));
@@ -124,10 +128,14 @@ fn refusal(wire: Wire, bytes: &[u8], fault: &str) -> String {
         let found = bytes.len();
         text.push_str(&format!("\nat byte {at} of {found}: what begins there is no field"));
     }
-    let is_other = |other: &Wire| *other != wire && other.read(bytes).is_ok();
+    // What begins like a frame of EC is a damaged one: only by chance another wire reads it.
+    let is_cut = wire == Wire::Ec && bytes.starts_with(&ec::frame::MARK);
+    let is_other = |other: &Wire| !is_cut && *other != wire && other.read(bytes).is_ok();
     let hint = match (Wire::ALL.into_iter().find(is_other), wire) {
         (Some(other), _) => format!("--wire {} reads these bytes", other.name()),
-        (None, Wire::Ec) => "a frame begins with 45 43, its length in two bytes".to_owned(),
+        (None, Wire::Ec) => {
+            "a frame is 45 43, two bytes with the length of what follows, and that".to_owned()
+        }
         (None, _) => "the payload of an MQTT message is wanted, without its topic".to_owned(),
     };
     text.push_str(&format!("\nhint: {hint}"));

@@ -25,7 +25,7 @@ pub(super) enum Piles {
 /// `uplinks`
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Uplinks {
-    /// What each has, wants and owes
+    /// Their links, what they are owed and how fast it goes out
     List,
     /// Owe nothing more to an uplink that was taken out of the config
     Retire {

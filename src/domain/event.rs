@@ -172,7 +172,7 @@ impl PileAnswer {
 pub enum UplinkEvent {
     /// The link is up and logged in; nothing has been said on it.
     Connected,
-    /// The link is down.
+    /// The link is down, or still down for another reason.
     Disconnected {
         /// Why, for people.
         reason: String,

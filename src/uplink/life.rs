@@ -89,11 +89,12 @@ impl Life {
         Self { name, outbox, counters, inbox, stop, login_retry, now, unwritten }
     }
 
-    /// Runs until it is stopped or the site has ended. An outage is told once, at its begin and at
-    /// its end.
+    /// Runs until it is stopped or the site has ended. The log hears of an outage once, at its begin
+    /// and at its end; the site hears why it lasts, each time the reason becomes another.
     pub(super) async fn lead(&self, mut talk: impl Talk) {
         let mut backoff = Backoff::default();
         let mut is_outage_told = false;
+        let mut known = String::new();
         loop {
             let mut was_up = false;
             let end = self.attempt(&mut talk, &mut was_up, &mut is_outage_told, &mut backoff).await;
@@ -116,9 +117,10 @@ impl Life {
                 warn!(uplink, reason = %end, "uplink is down");
             }
             debug!(uplink, reason = %end, wait_ms = wait.as_millis(), "next attempt");
-            if was_up
-                && self.tell(UplinkEvent::Disconnected { reason: end.to_string() }).await.is_err()
-            {
+            let reason = end.to_string();
+            let is_news = was_up || matches!(end, End::Down(_)) && reason != known;
+            known.clone_from(&reason);
+            if is_news && self.tell(UplinkEvent::Disconnected { reason }).await.is_err() {
                 return;
             }
             tokio::select! {

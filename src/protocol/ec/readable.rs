@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     super::{decimal::fixed, dialect::NotOfWire, utc},
-    frame::{Cutter, Frame, HEADER_BYTES, LENGTH_LIMIT},
+    frame::{Cutter, Frame, HEADER_BYTES, LENGTH_LIMIT, MARK},
     message::{Message, PointValue, RealTime, Record},
     points::Point,
 };
@@ -34,7 +34,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, NotOfWire> {
         shown.skip(cutter.discarded());
         match cut {
             Some(frame) => shown.frame(&frame),
-            None => return shown.told(bytes.len()),
+            None => return shown.told(bytes),
         }
     }
 }
@@ -89,13 +89,23 @@ impl Shown {
         self.at = at.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
     }
 
-    fn told(self, bytes: usize) -> Result<String, NotOfWire> {
+    fn told(self, bytes: &[u8]) -> Result<String, NotOfWire> {
         if self.is_any_read {
             return Ok(self.text);
         }
-        let found = format!("none in {bytes} bytes");
+        let found = match announced(bytes) {
+            Some(whole) => format!("{} bytes of one of {whole}", bytes.len()),
+            None => format!("none in {} bytes", bytes.len()),
+        };
         Err(self.fault.unwrap_or(NotOfWire { at: "stream", wanted: "a whole frame", found }))
     }
+}
+
+/// Length in bytes of the frame that begins these, if it has a length that there is.
+fn announced(bytes: &[u8]) -> Option<usize> {
+    let length = bytes.strip_prefix(&MARK)?.first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    (length <= LENGTH_LIMIT).then_some(HEADER_BYTES + length)
 }
 
 fn real_time(text: &mut String, data: &RealTime) {
@@ -231,8 +241,10 @@ mod tests {
     fn bytes_without_a_frame_are_an_error_with_its_place() {
         assert_eq!(
             decode(b"EC\x00\x02\x00").unwrap_err().to_string(),
-            "stream: wanted a whole frame, found none in 5 bytes"
+            "stream: wanted a whole frame, found 5 bytes of one of 6"
         );
+        let too_long = decode(b"EC\xff\xff\x00\x65").unwrap_err().to_string();
+        assert!(too_long.ends_with("found none in 6 bytes"), "{too_long}");
         let broken = decode(b"EC\x00\x04\x03\xed\x00\x01").unwrap_err().to_string();
         assert!(broken.ends_with("in the frame at byte 0"), "{broken}");
         let beside = decode(&[&b"EC\x00\x04\x03\xed\x00\x01"[..], HEARTBEAT].concat()).unwrap();

@@ -29,7 +29,13 @@ pub fn decode(bytes: &[u8]) -> Result<String, NotOfWire> {
         return Ok(format!("peaq state of {:?}\n{}", state.id, pretty(&state)));
     }
     let event = event?;
-    let name = EventType::try_from(event.event_id).map_or("unknown", |kind| kind.as_str_name());
+    let kind = EventType::try_from(event.event_id);
+    if kind.is_err() && event.encoded_len() < bytes.len() {
+        // Nearly everything that has a number in front would pass for such an event.
+        let found = format!("number {} and fields that no event has", event.event_id);
+        return Err(NotOfWire { at: "Event", wanted: "an event of the tables", found });
+    }
+    let name = kind.map_or("unknown", |kind| kind.as_str_name());
     Ok(format!("peaq event {name} {}\n{}", event.event_id, pretty(&event)))
 }
 

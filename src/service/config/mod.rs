@@ -136,7 +136,7 @@ impl Config {
             line: None,
             key: "uplink".to_owned(),
             text: format!("none is primary: nobody is asked about cards{nobody}"),
-            hint: Some("primary = true in one of them".to_owned()),
+            hint: Some("primary = true in one of kind \"charger\"".to_owned()),
         });
         expiry.into_iter().chain(unled).chain(self.noticed.iter().cloned()).collect()
     }

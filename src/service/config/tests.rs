@@ -238,14 +238,14 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "mqtt://mqtt.example.com",
         "http://mqtt.example.com",
-        "uplink[1].url: is not a URL of a backend",
+        "uplink[1].url: is not a URL of a broker",
     ),
     (
         "mqtt://mqtt.example.com",
         "mqtt://user:word@host:1883",
-        "uplink[1].url: is not a URL of a backend",
+        "uplink[1].url: is not a URL of a broker",
     ),
-    ("mqtt://mqtt.example.com", "mqtt://host:99999", "uplink[1].url: is not a URL of a backend"),
+    ("mqtt://mqtt.example.com", "mqtt://host:99999", "uplink[1].url: is not a URL of a broker"),
     (
         "url = \"mqtt://mqtt.example.com\"",
         "url = \"mqtts://host\"\nca_file = \"DIR/nothing\"",

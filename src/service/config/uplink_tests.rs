@@ -183,6 +183,10 @@ fn what_a_confirmation_is_worth_is_said() {
     let told = warnings(&parse(&slow));
     assert!(told[0].contains("uplink[2].heartbeat_s: may be too long: 120 s"), "{told:?}");
 
+    let plain = good().replacen("url = \"mqtt:", "ca_file = \"/nothing\"\nurl = \"mqtt:", 1);
+    let told = warnings(&parse(&plain));
+    assert!(told[0].contains("ca_file: is not used: mqtt:// is without TLS"), "{told:?}");
+
     let unanswered = good().replace("primary = true", "primary = true\nrequired = false");
     let told = warnings(&parse(&unanswered));
     assert_eq!(told.len(), 1, "{told:?}");
@@ -290,12 +294,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "uplink[2].organization: is not a known key\nhint: did you mean organisation?",
     ),
     // queues
-    ("mqtt://mq.example.com", "tcp://mq.example.com", "uplink[3].url: is not a URL of a backend"),
+    ("mqtt://mq.example.com", "tcp://mq.example.com", "uplink[3].url: is not a URL of a broker"),
     (
         "kind = \"jcpp\"",
         "kind = \"jcpp\"\ntopic_perfix = \"x\"",
         "uplink[3].topic_perfix: is not a known key\nhint: did you mean topic_prefix?",
     ),
+    ("kind = \"jcpp\"", "kind = \"jcpp\"\norganisation = 1", ", topic_prefix, url, username"),
     (
         "kind = \"jcpp\"",
         "kind = \"jcpp\"\ntopic_prefix = \"a/#\"",

@@ -41,10 +41,14 @@ pub(super) fn broker(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Opti
     let Some((is_secure, host, port)) = split(&url.value, &MQTT) else {
         let hint =
             "mqtt://HOST:PORT or mqtts://HOST:PORT; account and topic have keys of their own";
-        faults.add(&url.place, format!("is not a URL of a backend: {}", url.value), hint);
+        faults.add(&url.place, format!("is not a URL of a broker: {}", url.value), hint);
         return None;
     };
     if !is_secure {
+        if let Some(at) = ca_file {
+            let text = "is not used: mqtt:// is without TLS";
+            faults.warn(&at.place, text, "mqtts:// in url, or leave it out");
+        }
         return Some(Endpoint { host, port, ca_file: None });
     }
     let place = ca_file.as_ref().map_or_else(|| url.place.clone(), |at| at.place.clone());

@@ -146,7 +146,7 @@ pub(super) fn read_all(
 fn check_settlement(uplinks: &[Uplink], place: &Place, faults: &mut Faults<'_>) {
     let mut required = uplinks.iter().filter(|uplink| uplink.required).peekable();
     if required.peek().is_none() {
-        let hint = "set required = true in at least one uplink";
+        let hint = "required = true in at least one uplink of another kind than \"peaq\"";
         faults.add(place, "no uplink is required, so that no order could ever settle", hint);
         return;
     }

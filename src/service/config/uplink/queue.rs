@@ -141,7 +141,12 @@ fn access(
 /// Name and password, or neither; `None` if something is wrong with them.
 fn login(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Option<(String, Secret)>> {
     let (file, credential) = ("password_file", "password_credential");
-    if !section.has("username") && !section.has(file) && !section.has(credential) {
+    let keys = ["username", file, credential];
+    if !keys.into_iter().any(|key| section.has(key)) {
+        // Asked for all the same: whoever writes another key wrongly is told which there are.
+        for key in keys {
+            let _ = section.text(key, faults);
+        }
         return Some(None);
     }
     let username = needed(section, "username", "the account at the broker", faults);
