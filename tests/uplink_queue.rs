@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use sitepilot::{
+    clock::Clock,
     domain::{
         event::{UplinkAnswer, UplinkEvent, UplinkRequest},
         id::{PileCode, Sequence, UplinkName},
@@ -310,6 +311,35 @@ fn what_cannot_be_said_or_read_disturbs_nothing() {
     world.fence(&mut raw);
     let counts = world.counters.counts();
     assert_eq!((counts.unsendable, counts.undecodable, counts.received), (1, 1, 3));
+}
+
+#[test]
+fn requests_in_a_flood_come_one_after_the_other_and_orders_go_on() {
+    let world = World::new(20);
+    let mut raw = world.welcome();
+    let clock = Clock::passing();
+    let began = clock.now().mono;
+    raw.send(&publish(DOWN, b"ask", 0, 0).repeat(1000));
+    for _ in 0..26 {
+        assert_eq!(world.hears(), asked());
+    }
+    let took_ms = clock.now().mono.since_ms(began);
+    assert!(took_ms >= 500, "a fiftieth of a second apart, {took_ms} ms");
+    world.push(2, "order", Urgency::Live);
+    assert_eq!(words(&raw.publish()).1, "order");
+}
+
+#[test]
+fn a_broker_that_says_too_much_before_it_answers_the_subscription_is_left() {
+    let world = World::new(20);
+    let (mut raw, _) = world.accept();
+    raw.send(&packet(0x20, &[0, 0]));
+    let (_, subscribe) = raw.packet();
+    raw.send(&publish(DOWN, &vec![b'x'; 900_000], 0, 0).repeat(3));
+    raw.send(&packet(0x90, &[subscribe[0], subscribe[1], 1]));
+    // The next thing the site hears is that the next connection has come about.
+    let _again = world.welcome();
+    assert_eq!(world.counters.counts().connected, 1);
 }
 
 #[test]

@@ -27,6 +27,13 @@ const REQUESTS: usize = 4;
 /// cut, so there is room above its limit.
 const MAX_INCOMING_BYTES: usize = 1 << 20;
 
+/// Bytes of what comes before the SUBACK, kept until somebody takes it: the largest message, and
+/// what a backend says of itself to one that has just logged in.
+const EARLY_BYTES: usize = 2 * MAX_INCOMING_BYTES;
+
+/// What a kept message needs beside its topic and payload.
+const KEPT_BYTES: usize = 256;
+
 /// Topic and headers beside the largest message.
 const MAX_OUTGOING_BYTES: usize = SENT_LIMIT + 1024;
 
@@ -47,6 +54,8 @@ pub(super) enum LinkError {
     Silent,
     #[error("subscription refused: {0}")]
     Subscription(String),
+    #[error("more than {EARLY_BYTES} bytes came before the subscription was answered")]
+    TooEarly,
     #[error("closed")]
     Closed,
 }
@@ -117,7 +126,7 @@ impl Connection {
         let filters =
             filters.into_iter().map(|(path, qos)| SubscribeFilter::new(path, quality(qos)));
         self.client.try_subscribe_many(filters).map_err(|_| LinkError::Closed)?;
-        let mut early = Vec::new();
+        let (mut early, mut early_bytes) = (Vec::new(), 0);
         loop {
             match self.poll().await? {
                 Event::Incoming(Packet::SubAck(ack)) => {
@@ -131,7 +140,13 @@ impl Connection {
                         false => Err(LinkError::Subscription(refused.join(", "))),
                     };
                 }
-                Event::Incoming(Packet::Publish(publish)) => early.push(publish),
+                Event::Incoming(Packet::Publish(publish)) => {
+                    early_bytes += publish.topic.len() + publish.payload.len() + KEPT_BYTES;
+                    if early_bytes > EARLY_BYTES {
+                        return Err(LinkError::TooEarly);
+                    }
+                    early.push(publish);
+                }
                 _ => {}
             }
         }

@@ -11,7 +11,10 @@ use std::{
 };
 
 use rumqttc::{AsyncClient, Publish, QoS};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::sleep,
+};
 use tracing::debug;
 
 use super::{
@@ -36,6 +39,11 @@ use crate::{
 /// Requests that were refused on the spot and wait for their answer to be written. A gateway asks
 /// for one thing at a time; who asks faster than the broker takes answers gets none.
 const ANSWERS: usize = 64;
+
+/// Between two messages from below: fifty a second are more than people ask for. A gateway that
+/// floods is slowed down by its own line and keeps neither the thread nor the site's inbox, which
+/// all share.
+const MESSAGE_EVERY: Duration = Duration::from_millis(20);
 
 /// Makes what one connection speaks.
 pub type MakeDialect = Arc<dyn Fn() -> Box<dyn Dialect> + Send + Sync>;
@@ -220,7 +228,11 @@ impl Conversation {
         life: &Life,
     ) -> Result<(), End> {
         match step {
-            Step::Message(message) => self.receive(&message, answers, life).await,
+            Step::Message(message) => {
+                self.receive(&message, answers, life).await?;
+                sleep(MESSAGE_EVERY).await;
+                Ok(())
+            }
             Step::Written(id) => {
                 self.flight().write(id);
                 Ok(())
