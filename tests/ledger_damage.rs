@@ -12,6 +12,8 @@ use sitepilot::{
 
 #[path = "support/orders.rs"]
 mod orders;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use orders::{confirmed, ended, open, open_entry, opened, record_entry, settled, stamp, uplink};
 
@@ -45,13 +47,13 @@ fn all(ledger: &Ledger) -> BTreeMap<OrderSeq, Order> {
 
 #[test]
 fn any_damage_leaves_a_site_that_starts() {
-    let sound = tempfile::tempdir().unwrap();
+    let sound = scratch::folder();
     let expected = whole(sound.path());
     let bytes = fs::read(sound.path().join("ledger.db")).unwrap();
     let mut random = fastrand::Rng::with_seed(3);
     let (mut found, mut kept, mut lost) = (0_u32, 0, 0);
     for round in 0..ROUNDS {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::folder();
         let mut damaged = bytes.clone();
         for _ in 0..=round % 4 {
             let at = random.usize(..damaged.len());
@@ -86,7 +88,7 @@ fn any_damage_leaves_a_site_that_starts() {
 
 #[test]
 fn one_lost_page_costs_its_own_orders_only() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     let expected = whole(dir.path());
     let path = dir.path().join("ledger.db");
     let mut bytes = fs::read(&path).unwrap();
@@ -117,7 +119,7 @@ fn first_schema(path: &Path) {
 
 #[test]
 fn a_file_of_the_first_schema_is_taken_over_sound_or_damaged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     let expected = whole(dir.path());
     let path = dir.path().join("ledger.db");
     first_schema(&path);
@@ -130,7 +132,7 @@ fn a_file_of_the_first_schema_is_taken_over_sound_or_damaged() {
     let needle = format!("{:012}", 150);
     let at = bytes.windows(12).position(|text| text == needle.as_bytes()).unwrap();
     bytes[at / 1024 * 1024..][..1024].fill(0);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     fs::write(dir.path().join("ledger.db"), bytes).unwrap();
     let (mut ledger, opening) = open(dir.path());
     assert!(opening.salvaged.unwrap().kept >= ORDERS - 12);
@@ -140,7 +142,7 @@ fn a_file_of_the_first_schema_is_taken_over_sound_or_damaged() {
 
 #[test]
 fn a_copy_of_a_damaged_file_gives_what_can_be_read_of_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     let expected = whole(dir.path());
     let path = dir.path().join("old.db");
     let mut bytes = fs::read(dir.path().join("ledger.db")).unwrap();
@@ -159,7 +161,7 @@ fn a_copy_of_a_damaged_file_gives_what_can_be_read_of_it() {
 
 #[test]
 fn a_file_of_zeros_and_a_lost_file_go_on_from_the_noted_head() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     whole(dir.path());
     let (mut ledger, _) = open(dir.path());
     let (head, boot) = (ledger.head().unwrap(), ledger.load().unwrap().boot);
@@ -182,7 +184,7 @@ fn a_file_of_zeros_and_a_lost_file_go_on_from_the_noted_head() {
 
 #[test]
 fn a_lost_log_is_said() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     whole(dir.path());
     let sound = fs::read(dir.path().join("ledger.db")).unwrap();
     let (mut ledger, _) = open(dir.path());
@@ -197,7 +199,7 @@ fn a_lost_log_is_said() {
 
 #[test]
 fn a_replacement_that_was_cut_off_is_finished_or_begun_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::folder();
     let expected = whole(dir.path());
     // Cut after the damaged file was moved away and before the new one took its place.
     fs::rename(dir.path().join("ledger.db"), dir.path().join("ledger.salvage.db")).unwrap();

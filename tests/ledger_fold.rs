@@ -25,6 +25,8 @@ use sitepilot::{
 
 #[path = "support/orders.rs"]
 mod orders;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use orders::{ended, open, opened, original, stamp, uplink};
 
@@ -418,7 +420,7 @@ proptest! {
     fn load_is_the_fold_of_the_entries(
         choices in prop::collection::vec((0_u8..40, any::<u32>(), any::<bool>()), 1..200),
     ) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::folder();
         let (mut ledger, _) = open(dir.path());
         let mut memory = Memory { image: Image { boot: ledger.load().unwrap().boot, ..Image::default() }, ..Memory::default() };
         let mut batch = Vec::new();

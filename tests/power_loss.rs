@@ -29,6 +29,8 @@ use sitepilot::{
 mod orders;
 #[path = "support/recording_vfs.rs"]
 mod recording_vfs;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use orders::{confirmed, ended, open_entry, opened, record_entry, settled, stamp, uplink};
 use recording_vfs::{Change, Event, Recorder};
@@ -316,7 +318,7 @@ fn cut_everywhere(events: &[Event], states: &[Held], seed: u64, thread: usize) -
         for cut in 0..cuts {
             let modes = [Mode::Lost, Mode::Partly, Mode::Torn];
             let mode = modes[(number / THREADS + cut) % modes.len()];
-            let to = tempfile::tempdir().unwrap();
+            let to = scratch::folder();
             disk.cut(to.path(), mode, &mut random);
             let what = format!("seed {seed}, cut after event {number}, {mode:?}");
             check(to.path(), disk.mark, states, &what);

@@ -7,6 +7,8 @@
 
 #[path = "support/proto.rs"]
 mod proto;
+#[path = "support/scratch.rs"]
+mod scratch;
 #[path = "scenario/script.rs"]
 mod script;
 #[path = "scenario/show.rs"]

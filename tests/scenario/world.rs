@@ -80,7 +80,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let mut world = Self {
-            dir: tempfile::tempdir().expect("a directory for the ledger"),
+            dir: crate::scratch::folder(),
             ledger: None,
             site: None,
             mono_ms: 1_000,
