@@ -101,6 +101,7 @@ scenarios! {
     clock_jumps
     store_full
     tags_unknown
+    frozen_whatever_is_configured
     running_orders_after_outage
     history
     history_of_live_orders

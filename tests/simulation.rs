@@ -51,12 +51,16 @@ enum Uplinks {
     Cloud,
     /// Beside it a server that answers nothing; its outages are its own.
     CloudAndServer,
+    /// The same, and the server is taken out of the config and put back with the date of long ago.
+    CloudAndGuest,
 }
 
 struct Player {
     world: World,
     uplinks: Uplinks,
     is_served: bool,
+    /// The server is in the config.
+    is_listed: bool,
     rng: fastrand::Rng,
     orders: Vec<Kept>,
     clock: u32,
@@ -72,7 +76,7 @@ struct Player {
 impl Player {
     fn new(seed: u64, uplinks: Uplinks) -> Self {
         let mut world = World::new();
-        if uplinks == Uplinks::CloudAndServer {
+        if uplinks != Uplinks::Cloud {
             world.run("uplink server joins kind=ec resend=10m rate=20");
         }
         world.run("meter M1 measures 11 max=100000000");
@@ -81,6 +85,7 @@ impl Player {
             world,
             uplinks,
             is_served: false,
+            is_listed: uplinks != Uplinks::Cloud,
             rng: fastrand::Rng::with_seed(seed),
             orders: Vec::new(),
             clock: 10,
@@ -136,7 +141,10 @@ impl Player {
             27 if self.rng.u8(0..3) == 0 => self.wait(3_700),
             _ => self.cloud(),
         }
-        if self.uplinks == Uplinks::CloudAndServer {
+        if self.uplinks == Uplinks::CloudAndGuest && self.rng.u8(0..15) == 0 {
+            self.server_leaves_or_returns();
+        }
+        if self.is_listed {
             self.server();
         }
     }
@@ -152,6 +160,16 @@ impl Player {
             }
             _ => {}
         }
+    }
+
+    fn server_leaves_or_returns(&mut self) {
+        self.is_listed = !self.is_listed;
+        let rate = self.rng.u8(5..50);
+        self.say(&match self.is_listed {
+            true => format!("uplink server joins kind=ec resend=10m rate={rate} since=-86400"),
+            false => "uplink server leaves".to_owned(),
+        });
+        self.power_cut();
     }
 
     fn server_up(&mut self) {
@@ -423,8 +441,11 @@ impl Player {
                 self.report(at);
             }
         }
+        if self.uplinks == Uplinks::CloudAndGuest && !self.is_listed {
+            self.server_leaves_or_returns();
+        }
         self.link_up();
-        if self.uplinks == Uplinks::CloudAndServer {
+        if self.is_listed {
             self.server_up();
         }
         for _ in 0..200 {
@@ -436,12 +457,13 @@ impl Player {
                     self.say(&format!("cloud confirms {kind}"));
                 }
             }
-            if self.world.unsettled() == 0 {
+            let owed: u64 = self.world.snapshot().uplinks.iter().map(|at| at.backlog).sum();
+            if self.world.unsettled() + owed == 0 {
                 return;
             }
             self.wait(61);
         }
-        panic!("{} orders never settle", self.world.unsettled());
+        panic!("{} orders never settle, or somebody never gets all", self.world.unsettled());
     }
 
     fn check_rest(&mut self) {
@@ -451,7 +473,7 @@ impl Player {
         for order in &ledger {
             let settled = self.world.settled.get(&order.seq).copied().unwrap_or(0);
             assert_eq!(settled, 1, "order #{} settles once", order.seq.0);
-            if self.uplinks == Uplinks::CloudAndServer {
+            if self.is_listed {
                 self.check_at_server(order);
             }
             let billed = order.metering.as_ref().and_then(Metering::billed);
@@ -535,6 +557,16 @@ fn whatever_happens_every_answered_order_settles_once() {
 fn two_uplinks_with_outages_of_their_own_get_every_order() {
     let rounds = rounds() / 2;
     let (orders, cuts, _) = play(rounds, Uplinks::CloudAndServer);
+    assert!(orders > 0 && cuts > 0, "something happened");
+    println!("{rounds} rounds, {orders} orders at both uplinks, {cuts} power cuts");
+}
+
+/// The server is missing from the config now and then; what was recorded meanwhile it gets by its
+/// date, once.
+#[test]
+fn an_uplink_that_leaves_and_comes_back_gets_every_order() {
+    let rounds = rounds() / 4;
+    let (orders, cuts, _) = play(rounds, Uplinks::CloudAndGuest);
     assert!(orders > 0 && cuts > 0, "something happened");
     println!("{rounds} rounds, {orders} orders at both uplinks, {cuts} power cuts");
 }

@@ -77,6 +77,7 @@ impl Site {
             let epoch = Epoch { unix_ms: epoch_ms, quality, estimated: false };
             self.book.learn_clock(at.boot, epoch);
             self.is_dating = true;
+            turn.date();
             self.meters.learn_clock(at.boot, epoch);
         } else if epoch_ms.abs_diff(epoch_before) > STEP_MS {
             let by_ms = epoch_ms.saturating_sub(epoch_before);

@@ -8,6 +8,9 @@ use super::{command::Command, entry::Entry};
 pub struct Step {
     entries: Vec<Entry>,
     commands: Vec<Command>,
+    /// The time was learned in the middle of a run: what memory has of earlier runs is dated by
+    /// the ledger.
+    is_dating: bool,
 }
 
 /// Commands whose entries are durable; only [`Step::commit_with`] makes one.
@@ -24,25 +27,30 @@ impl Step {
         self.commands.push(command);
     }
 
+    pub(super) fn date(&mut self) {
+        self.is_dating = true;
+    }
+
     /// Adds a later step to this one, to be committed together.
     pub fn append(&mut self, mut later: Self) {
         self.entries.append(&mut later.entries);
         self.commands.append(&mut later.commands);
+        self.is_dating |= later.is_dating;
     }
 
     /// Whether the ledger derives more from it than the site knows: once it is committed, the site
     /// is to be refreshed from the ledger.
     #[must_use]
     pub fn is_derived(&self) -> bool {
-        self.entries.iter().any(|entry| {
+        let derives = |entry: &Entry| {
             matches!(
                 entry,
-                Entry::ClockLearned { .. }
-                    | Entry::UplinkEnlisted { .. }
+                Entry::UplinkEnlisted { .. }
                     | Entry::RequiredChanged { .. }
                     | Entry::UplinkRetired { .. }
             )
-        })
+        };
+        self.is_dating || self.entries.iter().any(derives)
     }
 
     /// Whether there is anything to commit or to do.

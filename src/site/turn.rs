@@ -35,6 +35,11 @@ impl Turn {
         self.step.remember(entry);
     }
 
+    /// The ledger dates earlier runs by what this step has learned.
+    pub(super) fn date(&mut self) {
+        self.step.date();
+    }
+
     pub(super) fn order(&mut self, command: Command) {
         self.step.order(command);
     }

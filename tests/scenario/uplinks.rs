@@ -134,7 +134,7 @@ fn config(name: UplinkName, line: &Line<'_>) -> UplinkConfig {
     let wire = match line.text("kind") {
         Some("jcpp") => Wire::Jcpp(jcpp::Settings {
             topic_prefix: "jcpp/uplink".to_owned(),
-            protocol_name: "sitepilot".to_owned(),
+            protocol_name: line.text("protocol").unwrap_or("sitepilot").to_owned(),
             heartbeat_ms: 60_000,
             tags: Default::default(),
         }),
@@ -145,7 +145,7 @@ fn config(name: UplinkName, line: &Line<'_>) -> UplinkConfig {
             vendor: "ACME".to_owned(),
         }),
         _ => Wire::Ec(ec::Settings {
-            organisation: 1000,
+            organisation: line.number("organisation").unwrap_or(1000),
             heartbeat_ms: 60_000,
             realtime_ms: 60_000,
             confirm: Confirm::Tcp,
