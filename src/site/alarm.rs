@@ -104,6 +104,23 @@ impl AlarmKind {
             Self::Doors(DoorsTrouble::CertificateEnds) => "certificate_ends",
         }
     }
+
+    /// The text of such an alarm for people, who may have several uplinks: with the name of the
+    /// one that it is about, where the text has none.
+    #[must_use]
+    pub fn told(&self, alarm: &Alarm) -> String {
+        match self {
+            Self::Quarantine(uplink)
+            | Self::Waived(uplink)
+            | Self::Refusing(uplink)
+            | Self::WrongAnswer(uplink)
+            | Self::LoginRefused(uplink)
+            | Self::BootRefused(uplink)
+            | Self::Silent(uplink)
+            | Self::UnknownTag(uplink) => format!("{uplink}: {}", alarm.text),
+            _ => alarm.text.clone(),
+        }
+    }
 }
 
 /// An alarm that stands.
@@ -198,6 +215,17 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn an_alarm_about_an_uplink_is_told_with_its_name() {
+        let text = "not authorised".to_owned();
+        let alarm = Alarm { since: Stamp::default(), text, count: 1 };
+        let platform = || UplinkName::new("platform").unwrap();
+        assert_eq!(AlarmKind::LoginRefused(platform()).told(&alarm), "platform: not authorised");
+        // Its text has the name already.
+        assert_eq!(AlarmKind::Removed(platform()).told(&alarm), "not authorised");
+        assert_eq!(AlarmKind::StorageFull.told(&alarm), "not authorised");
+    }
 
     #[test]
     fn disputes_hide_no_other_alarm() {

@@ -31,7 +31,7 @@ pub(super) fn page(snapshot: &Snapshot, facts: &Facts) -> String {
     );
     for (kind, alarm) in &snapshot.alarms {
         // Writing into a string does not fail, here and below.
-        let _ = write!(page, "<p class=bad>{}: {}</p>", kind.name(), escape(&alarm.text));
+        let _ = write!(page, "<p class=bad>{}: {}</p>", kind.name(), escape(&kind.told(alarm)));
     }
     uplink_table(&mut page, snapshot);
     page.push_str("<table><tr><th>pile<th>state<th>connectors");

@@ -296,7 +296,7 @@ impl StatusView {
         let zone = &facts.zone;
         let alarms = snapshot.alarms.iter().map(|(kind, alarm)| AlarmView {
             name: kind.name(),
-            text: alarm.text.clone(),
+            text: kind.told(alarm),
             since: stamp(alarm.since, zone),
             count: alarm.count,
         });

@@ -103,7 +103,7 @@ impl Life {
                 End::Stopped | End::InboxClosed => return,
                 End::Refused(reason) => {
                     one(&self.counters.login_refused);
-                    warn!(uplink, reason, "login refused by the backend, tried again slowly");
+                    warn!(uplink, reason, "login refused, tried again slowly");
                     let event = UplinkEvent::LoginRefused { reason: reason.clone() };
                     if self.tell(event).await.is_err() {
                         return;

@@ -46,8 +46,10 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Why a connection ended or did not come about.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
-    #[error("login refused: {0:?}")]
-    Refused(ConnectReturnCode),
+    #[error("{0}")]
+    Refused(&'static str),
+    #[error("{0}")]
+    Socket(#[from] std::io::Error),
     #[error("{0}")]
     Line(#[from] Box<ConnectionError>),
     #[error("silent for too long")]
@@ -181,12 +183,15 @@ impl Connection {
                 Ok(event)
             }
             Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(match code {
-                ConnectReturnCode::BadUserNamePassword
-                | ConnectReturnCode::NotAuthorized
-                | ConnectReturnCode::BadClientId => LinkError::Refused(code),
+                ConnectReturnCode::BadUserNamePassword => {
+                    LinkError::Refused("bad user name or password")
+                }
+                ConnectReturnCode::NotAuthorized => LinkError::Refused("not authorised"),
+                ConnectReturnCode::BadClientId => LinkError::Refused("bad client id"),
                 // The backend is not ready; that passes.
                 _ => Box::new(ConnectionError::ConnectionRefused(code)).into(),
             }),
+            Ok(Err(ConnectionError::Io(error))) => Err(error.into()),
             Ok(Err(error)) => Err(Box::new(error).into()),
             Err(_) => Err(LinkError::Silent),
         }
