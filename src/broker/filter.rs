@@ -15,7 +15,7 @@ pub enum FilterError {
     /// NUL or another control character.
     #[error("contains a control character")]
     Control,
-    /// More than [`MAX_LEVELS`] levels.
+    /// More than `MAX_LEVELS` levels.
     #[error("more than {MAX_LEVELS} levels")]
     TooDeep,
     /// A wildcard where none may be.

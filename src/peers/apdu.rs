@@ -1,7 +1,7 @@
 //! Envelopes and messages as the peers write and read them, in both revisions.
 //!
 //! A peer thinks in the messages of 1.10; one of 1.0 writes and reads them by the table of
-//! [`body`](super::body). What its revision has no words for, it does not say.
+//! `peers::body`. What its revision has no words for, it does not say.
 
 use bytes::Bytes;
 use prost::Message;
