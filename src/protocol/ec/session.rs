@@ -29,6 +29,14 @@ pub const SERVER_HEARTBEAT_MS: u64 = 60_000;
 /// So many missing heartbeats in a row are silence: one may be late, two may be a restart.
 const SILENT_HEARTBEATS: u64 = 3;
 
+/// Heartbeats that come sooner after each other are crowded.
+const CROWDED_MS: u64 = 100;
+
+/// More crowded heartbeats than these in a row are a flood and confirm nothing until there is a
+/// pause: some have waited on the way, and what a process said before it had a record says nothing
+/// of it. What a line held back for an hour of heartbeats is less.
+const FLOOD_HEARTBEATS: u32 = 64;
+
 /// A frame from the server that is not whole by then is none: it says a few bytes once a minute.
 const FRAME_PATIENCE_MS: u64 = 10_000;
 
@@ -66,6 +74,8 @@ pub struct Session {
     events: VecDeque<Event>,
     last_sent: Mono,
     last_heartbeat: Mono,
+    /// Heartbeats in a row that were crowded.
+    crowded: u32,
     is_silence_told: bool,
 }
 
@@ -88,6 +98,7 @@ impl Session {
             events: VecDeque::new(),
             last_sent: now,
             last_heartbeat: now,
+            crowded: 0,
             is_silence_told: false,
         }
     }
@@ -210,10 +221,12 @@ impl Session {
             self.events.push_back(Event::Ignored(frame.command));
             return;
         }
+        let is_crowded = now.since_ms(self.last_heartbeat) < CROWDED_MS;
+        self.crowded = if is_crowded { self.crowded.saturating_add(1) } else { 0 };
         self.last_heartbeat = now;
         self.is_silence_told = false;
         self.events.push_back(Event::Heartbeat);
-        if self.confirm == Confirm::Heartbeat {
+        if self.confirm == Confirm::Heartbeat && self.crowded <= FLOOD_HEARTBEATS {
             let delivered = self.carried.heartbeat(now);
             self.events.extend(delivered.map(Event::Delivered));
         }

@@ -138,6 +138,22 @@ fn heartbeats_that_come_in_one_burst_deliver_nothing() {
 }
 
 #[test]
+fn a_flood_of_heartbeats_delivers_nothing_until_it_pauses() {
+    let mut bench = Bench::new(Confirm::Heartbeat);
+    bench.record(1);
+    bench.write(10);
+    bench.acknowledge(10);
+    for _ in 0..500 {
+        bench.heartbeats(100);
+        bench.wait(20);
+    }
+    assert_eq!(bench.delivered(), [0; 0], "they may all be older than the record");
+    bench.wait(1_000);
+    bench.heartbeats(1);
+    assert_eq!(bench.delivered(), [1]);
+}
+
+#[test]
 fn heartbeats_have_to_be_the_longest_round_trip_apart() {
     let mut bench = Bench::new(Confirm::Heartbeat);
     for (sequence, trip_ms) in [(1, 100), (2, 7_000), (3, 100)] {
