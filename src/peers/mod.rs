@@ -1,12 +1,12 @@
 //! Simulated peers: piles, meters, backend and EC server, for `sim`, `demo` and tests.
 //!
 //! Pile and backend are pure state machines ([`Machine`]): messages and deadlines in, [`Effect`]s
-//! and news out, their chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs one over
-//! whatever hands over topics and bytes, and [`hosted`] a backend behind doors of our own;
-//! [`mod@line`] is the cable between them, to be cut. They speak both revisions, with the generated classes
-//! directly ([`apdu`]), and share no codec with the rooms they test. Simulated meters ([`meter`]) are
-//! slaves, pure as well; their registers are those of the profiles, their framing is their own. So
-//! is that of the simulated EC server ([`ec`]).
+//! and news out, their chance from a seed. [`mqtt`] runs one over a real broker; [`inproc`] runs
+//! one over whatever hands over topics and bytes, and [`hosted`] a backend behind doors of our own;
+//! [`mod@line`] is the cable between them, to be cut. They speak both revisions, with the generated
+//! classes directly ([`apdu`]), and share no codec with the rooms they test. Simulated meters
+//! ([`meter`]) are slaves, pure as well; their registers are those of the profiles, their framing
+//! is their own. So is that of the simulated EC server ([`ec`]).
 
 pub mod apdu;
 pub mod backend;
