@@ -1,6 +1,9 @@
 //! Alarms: what somebody has to look at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::domain::{
     id::{ConnectorNo, MeterName, OrderId, PileCode, UplinkName},
@@ -105,6 +108,31 @@ impl AlarmKind {
         }
     }
 
+    /// The order, pile, uplink, meter or connector that it is about; `None`: the site.
+    #[must_use]
+    pub fn subject(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Disputed(order) => Some(order),
+            Self::Senseless(pile) | Self::LateStart(pile) => Some(pile),
+            Self::Quarantine(uplink)
+            | Self::Waived(uplink)
+            | Self::Refusing(uplink)
+            | Self::WrongAnswer(uplink)
+            | Self::LoginRefused(uplink)
+            | Self::BootRefused(uplink)
+            | Self::Silent(uplink)
+            | Self::Removed(uplink)
+            | Self::UnknownTag(uplink) => Some(uplink),
+            Self::MeterSilent(meter) | Self::MeterImplausible(meter) => Some(meter),
+            Self::MeterDisagrees(connector) | Self::MeterUnused(connector) => Some(connector),
+            Self::ClockStepped
+            | Self::ClockUnset
+            | Self::StorageFull
+            | Self::LedgerDamaged
+            | Self::Doors(_) => None,
+        }
+    }
+
     /// The text of such an alarm for people, who may have several uplinks: with the name of the
     /// one that it is about, where the text has none.
     #[must_use]
@@ -167,7 +195,7 @@ impl Alarms {
             }
             self.logged.insert(kind.clone(), now);
         }
-        tracing::warn!(alarm = kind.name(), about = ?kind, "{text}");
+        tracing::warn!(alarm = kind.name(), about = kind.subject().map(display), "{text}");
     }
 
     fn is_pausing(&self, kind: &AlarmKind, now: Mono) -> bool {
@@ -197,7 +225,7 @@ impl Alarms {
 
     pub(super) fn clear(&mut self, kind: &AlarmKind) {
         if self.standing.remove(kind).is_some() && !self.unlogged.remove(kind) {
-            tracing::info!(alarm = kind.name(), about = ?kind, "over");
+            tracing::info!(alarm = kind.name(), about = kind.subject().map(display), "over");
         }
     }
 
