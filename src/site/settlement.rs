@@ -38,12 +38,12 @@ impl Site {
     }
 
     /// An order is on record: live to the backends that know of it and to whom the transport takes
-    /// it, into the outbox of the others.
+    /// it, into the outbox of the others, but for those whose wire cannot carry it.
     pub(super) fn dispatch(&mut self, seq: OrderSeq, turn: &mut Turn) {
         let Some(order) = self.book.get(seq).cloned() else { return };
         let is_metered = figures::by_meter(&order).is_some();
         let undated = self.undated(turn);
-        let mut at_once = Vec::new();
+        let (mut at_once, mut unfit_for) = (Vec::new(), Vec::new());
         for link in self.links.values_mut() {
             let Some(delivery) = order.delivery(&link.config.name) else { continue };
             link.outbox.add((delivery.place, seq), turn.now.wall.unix_ms);
@@ -51,18 +51,22 @@ impl Site {
             let announced = link.announced.remove(&seq);
             let fits =
                 announced.is_some_and(|told| told.is_answered && told.is_metered == is_metered);
-            if !link.is_online() || undated.waits(&order, &link.config.wire) {
+            if undated.waits(&order, &link.config.wire) {
                 continue;
             }
             if link.is_delivered() {
-                at_once.push(link.config.name.clone());
-            } else if fits {
-                let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
-                let message = UplinkMessage::Stop { order: Box::new(order.clone()) };
-                let purpose = Purpose::Stop { seq };
-                link.ask(turn, message, Urgency::Live, purpose, Some(deadline));
-                link.outbox.sent_live((delivery.place, seq), Some(deadline.plus_ms(1)));
+                // What the wire cannot carry is found now, also while the link is down.
+                match link.config.wire.freeze(&order) {
+                    Err(unfit) => unfit_for.push((link.config.name.clone(), unfit)),
+                    Ok(_) if link.is_online() => at_once.push(link.config.name.clone()),
+                    Ok(_) => {}
+                }
+            } else if link.is_online() && fits {
+                stop_live(link, &order, delivery.place, turn);
             }
+        }
+        for (name, unfit) in unfit_for {
+            self.unfit(&name, seq, &unfit, turn);
         }
         for name in at_once {
             self.send_order(&name, seq, Urgency::Live, turn);
@@ -325,6 +329,14 @@ impl Site {
 fn unpaid(order: &Order, reason: &str) -> Option<String> {
     let cost = order.ending.as_ref()?.cost.filter(|cost| cost.tenth_fen() != 0)?;
     Some(format!("order {} of {} fen was not sent: {reason}", order.id, cost.fen()))
+}
+
+/// Tells a backend that knows of an order that it has ended.
+fn stop_live(link: &mut Link, order: &Order, place: Place, turn: &mut Turn) {
+    let deadline = turn.now.mono.plus_ms(link.config.answer_timeout_ms);
+    let message = UplinkMessage::Stop { order: Box::new(order.clone()) };
+    link.ask(turn, message, Urgency::Live, Purpose::Stop { seq: order.seq }, Some(deadline));
+    link.outbox.sent_live((place, order.seq), Some(deadline.plus_ms(1)));
 }
 
 /// What every sending of an order carries: frozen now, or before.
