@@ -337,7 +337,8 @@ fn a_broker_that_says_too_much_before_it_answers_the_subscription_is_left() {
     let (_, subscribe) = raw.packet();
     raw.send(&publish(DOWN, &vec![b'x'; 900_000], 0, 0).repeat(3));
     raw.send(&packet(0x90, &[subscribe[0], subscribe[1], 1]));
-    // The next thing the site hears is that the next connection has come about.
+    let UplinkEvent::Disconnected { reason } = world.hears() else { panic!() };
+    assert_eq!(reason, "more than 2097152 bytes came before the subscription was answered");
     let _again = world.welcome();
     assert_eq!(world.counters.counts().connected, 1);
 }
