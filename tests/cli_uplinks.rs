@@ -27,7 +27,7 @@ mod mqtt_raw;
 
 use mqtt_raw::{GUARD, House, PASSWORD};
 
-use bench::{Bench, PILE, begin, charge, clock, host, states, text};
+use bench::{Bench, PILE, begin, clock, host, states, text};
 
 /// Nobody listens on port 1.
 const REGULATOR: &str = r#"
@@ -75,7 +75,8 @@ async fn with_an_order() -> (Bench, JoinSet<()>, JoinSet<()>) {
 /// With an order that the backend has and others have not.
 async fn charged(mut bench: Bench) -> (Bench, JoinSet<()>, JoinSet<()>) {
     let (cloud, piles, pile) = begun(&mut bench).await;
-    charge(&bench, &pile, 1, 1).await;
+    charge_worthwhile(&bench, &pile).await;
+    bench.until("it is recorded", |bench| states(bench) == ["recorded"]).await;
     // What is shown is a moment older than what is recorded.
     let has_it = |bench: &Bench| {
         let status = bench.json(&["status"]);
@@ -84,6 +85,14 @@ async fn charged(mut bench: Bench) -> (Bench, JoinSet<()>, JoinSet<()>) {
     };
     bench.until("the cloud has it", has_it).await;
     (bench, cloud, piles)
+}
+
+/// An order that an EC server does not drop: with energy, and an end after the second in which it
+/// began.
+async fn charge_worthwhile(bench: &Bench, pile: &Handle<Pile>) {
+    begin(bench, pile, 1, "CARD1").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(pile.with(|pile, now| pile.stop(1, now)));
 }
 
 /// With a backend on line and a pile.
@@ -186,10 +195,7 @@ async fn an_order_settles_when_the_backend_the_server_and_the_queue_have_it() {
     );
     bench.append(&PLATFORM.replace("url = \"mqtt://127.0.0.1:1\"", &access));
     let (_cloud, _piles, pile) = begun(&mut bench).await;
-    begin(&bench, &pile, 1, "CARD1").await;
-    // The server drops what has no energy, or ends in the second in which it began.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(pile.with(|pile, now| pile.stop(1, now)));
+    charge_worthwhile(&bench, &pile).await;
     bench.until("the order settles", |bench| states(bench) == ["settled"]).await;
     let id = bench.json(&["orders", "list"])[0]["id"].clone();
     let record = next_record(&house, &format!("U/V1/{PILE}"));
