@@ -114,6 +114,14 @@ impl AlarmKind {
         match self {
             Self::Disputed(order) => Some(order),
             Self::Senseless(pile) | Self::LateStart(pile) => Some(pile),
+            Self::MeterSilent(meter) | Self::MeterImplausible(meter) => Some(meter),
+            Self::MeterDisagrees(connector) | Self::MeterUnused(connector) => Some(connector),
+            _ => self.uplink().map(|uplink| -> &dyn fmt::Display { uplink }),
+        }
+    }
+
+    const fn uplink(&self) -> Option<&UplinkName> {
+        match self {
             Self::Quarantine(uplink)
             | Self::Waived(uplink)
             | Self::Refusing(uplink)
@@ -123,9 +131,14 @@ impl AlarmKind {
             | Self::Silent(uplink)
             | Self::Removed(uplink)
             | Self::UnknownTag(uplink) => Some(uplink),
-            Self::MeterSilent(meter) | Self::MeterImplausible(meter) => Some(meter),
-            Self::MeterDisagrees(connector) | Self::MeterUnused(connector) => Some(connector),
-            Self::ClockStepped
+            Self::Disputed(_)
+            | Self::Senseless(_)
+            | Self::LateStart(_)
+            | Self::MeterSilent(_)
+            | Self::MeterImplausible(_)
+            | Self::MeterDisagrees(_)
+            | Self::MeterUnused(_)
+            | Self::ClockStepped
             | Self::ClockUnset
             | Self::StorageFull
             | Self::LedgerDamaged
@@ -137,16 +150,10 @@ impl AlarmKind {
     /// one that it is about, where the text has none.
     #[must_use]
     pub fn told(&self, alarm: &Alarm) -> String {
-        match self {
-            Self::Quarantine(uplink)
-            | Self::Waived(uplink)
-            | Self::Refusing(uplink)
-            | Self::WrongAnswer(uplink)
-            | Self::LoginRefused(uplink)
-            | Self::BootRefused(uplink)
-            | Self::Silent(uplink)
-            | Self::UnknownTag(uplink) => format!("{uplink}: {}", alarm.text),
-            _ => alarm.text.clone(),
+        match (self, self.uplink()) {
+            // Its text is an instruction that names it.
+            (Self::Removed(_), _) | (_, None) => alarm.text.clone(),
+            (_, Some(uplink)) => format!("{uplink}: {}", alarm.text),
         }
     }
 }
