@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 mod check;
 mod client;
@@ -151,6 +151,12 @@ enum Command {
     Sim(Box<sim::Peer>),
     /// A whole site in one process, with outages and a verdict; needs no config
     Demo(demo::Arguments),
+}
+
+/// All commands and their arguments, for what is made of them: man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program with the given arguments, the program's own name first.
