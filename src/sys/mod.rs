@@ -13,6 +13,8 @@ use std::{
 
 use tokio::io::{Interest, unix::AsyncFd};
 
+pub mod user;
+
 /// Whether the kernel's clock is kept by NTP or PTP, as `adjtimex(2)` tells.
 #[must_use]
 #[allow(unsafe_code)]
