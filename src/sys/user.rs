@@ -271,7 +271,7 @@ fn with_buffer(mut call: impl FnMut(&mut [c_char]) -> c_int) -> io::Result<()> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
@@ -308,13 +308,11 @@ mod tests {
             assert!(act_as(stranger, || ()).is_err());
             return;
         }
-        let open = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        fs::set_permissions(dir.path(), open).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let groups = getgroups().unwrap();
         let seen = act_as(stranger, || {
             fs::write(&file, "").unwrap();
-            let elsewhere =
-                std::thread::scope(|scope| scope.spawn(|| User::current()).join().unwrap());
+            let elsewhere = std::thread::scope(|scope| scope.spawn(User::current).join().unwrap());
             (User::current(), elsewhere, fs::read("/etc/shadow").is_err())
         });
         assert_eq!(seen.unwrap(), (stranger, stranger, true));
