@@ -44,8 +44,10 @@ async fn orders_survive_an_outage_and_a_kill_and_the_commands_tell_of_them() {
     drop(cloud);
     bench.until("off line", |b| b.json(&["uplinks", "list"])[0]["state"] == "offline").await;
     charge(&bench, &pile, 2, 2).await;
+    check_summary(&bench, 1, true);
     bench.kill();
     check_stopped(&bench);
+    check_summary(&bench, 1, false);
 
     // Everything comes back, and what was owed is delivered.
     let _cloud = host(&backend, bench.cloud).await;
@@ -72,6 +74,7 @@ fn check_running(bench: &Bench) {
     assert_eq!(bench.json(&["orders", "show", id])["id"], id);
     assert_eq!(bench.json(&["piles", "list"])[0]["code"], PILE);
     assert_eq!(bench.json(&["orders", "verify"])["bad"], Value::Null);
+    check_summary(bench, 0, true);
     for args in [&["status"][..], &["piles", "list"], &["uplinks", "list"], &["orders", "list"]] {
         let output = bench.cli(args);
         assert!(output.status.success() && !output.stdout.is_empty(), "{args:?}");
@@ -94,6 +97,51 @@ fn check_running(bench: &Bench) {
     assert_eq!(bench.get("/nothing").0, 404);
     assert!(bench.get("/metrics").1.contains("sitepilot_orders{} 2"));
     assert!(bench.get("/").1.contains("Bench"));
+}
+
+/// The ledger in figures, which are those of the list.
+fn check_summary(bench: &Bench, unsettled: usize, is_running: bool) {
+    let summary = bench.json(&["orders", "summary"]);
+    let figures = ["orders", "unsettled", "open"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!(figures, [2, unsettled as u64, 0], "{summary}");
+    assert_eq!((&summary["running"], &summary["schema"]), (&is_running.into(), &4.into()));
+    assert!(summary["bytes"].as_u64().unwrap() > 10_000, "{summary}");
+    let orders = bench.json(&["orders", "list", "--state", "recorded"]);
+    assert_eq!(orders.as_array().unwrap().len(), unsettled);
+    match unsettled {
+        0 => assert_eq!(summary["oldest_unsettled_at"], Value::Null),
+        _ => assert!(summary["oldest_unsettled_at"].is_string(), "{summary}"),
+    }
+    let head = bench.json(&["orders", "verify"])["head"].clone();
+    assert_eq!(summary["head"], head);
+    let table = text(&bench.cli(&["orders", "summary"]).stdout);
+    assert!(table.contains(&format!("unsettled           {unsettled}\n")), "{table}");
+}
+
+/// A ledger is read wherever it lies, without a config, and not changed.
+#[tokio::test]
+async fn a_ledger_that_is_named_is_only_read() {
+    let mut bench = Bench::new();
+    bench.start().await;
+    assert_eq!(bench.terminate(), Some(0));
+    let card = tempfile::tempdir().unwrap();
+    fs::copy(bench.dir.path().join("data/ledger.db"), card.path().join("ledger.db")).unwrap();
+    fs::write(bench.config(), "nonsense").unwrap();
+    let file = card.path().join("ledger.db");
+    for path in [card.path(), &file] {
+        let path = path.to_str().unwrap();
+        for args in [&["orders", "list"][..], &["orders", "summary"], &["orders", "verify"]] {
+            let output = bench.cli(&[args, &["--ledger", path]].concat());
+            assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        }
+        let import = bench.cli(&["orders", "--ledger", path, "import", path]);
+        assert_eq!(import.status.code(), Some(64), "{}", text(&import.stderr));
+    }
+    let names = fs::read_dir(card.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["ledger.db"]);
+    let elsewhere = bench.cli(&["orders", "summary", "--ledger", "/nonexistent"]);
+    assert_eq!(elsewhere.status.code(), Some(1));
+    assert!(text(&elsewhere.stderr).contains("there is no ledger"));
 }
 
 /// What the commands say of a stopped controller: reading works, and leaves nothing behind.

@@ -133,8 +133,7 @@ enum Command {
     /// The whole site, from the running controller
     Status,
     /// The ledger
-    #[command(subcommand)]
-    Orders(orders::Orders),
+    Orders(orders::Arguments),
     /// The meters and their buses
     #[command(subcommand)]
     Meters(meters::Meters),
@@ -170,7 +169,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run => Ok(run::run(common)),
         Command::Check => Ok(check::run(common)),
         Command::Status => status::run(common),
-        Command::Orders(command) => orders::run(common, &command),
+        Command::Orders(arguments) => orders::run(common, &arguments),
         Command::Meters(command) => meters::run(common, &command),
         Command::Piles(command) => status::piles(common, &command),
         Command::Uplinks(command) => status::uplinks(common, &command),

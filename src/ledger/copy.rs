@@ -45,10 +45,13 @@ impl Drop for Copy {
     }
 }
 
-/// Whether a data directory has a ledger.
-#[must_use]
-pub fn is_there(data_dir: &Path) -> bool {
-    data_dir.join(open::FILE).exists()
+/// Whether a data directory has a ledger, or the file is there.
+///
+/// # Errors
+///
+/// When it may not be looked for.
+pub fn is_there(path: &Path) -> std::io::Result<bool> {
+    file_of(path).try_exists()
 }
 
 /// Reads a stopped controller's ledger, or any ledger file, from a copy. The copy of an older
@@ -62,6 +65,22 @@ pub fn open_copy(path: &Path) -> Result<Reader, LedgerError> {
     let mut conn = open::connect(&to, &Options::default())?;
     schema::migrate(&mut conn, &schema::MIGRATIONS, None)?;
     Ok(Reader::of_copy(conn, copy))
+}
+
+/// Reads a ledger as it is, whatever its schema, for [`Reader::summary`]: that of a data directory
+/// beside the controller that runs on it, else from a copy.
+///
+/// # Errors
+///
+/// `Corrupt`, `Io`.
+pub fn look(path: &Path) -> Result<Reader, LedgerError> {
+    match make(path) {
+        Err(LedgerError::Locked(_)) => Reader::of_running(path),
+        copied => {
+            let (copy, to) = copied?;
+            Ok(Reader::of_copy(open::connect(&to, &Options::default())?, copy))
+        }
+    }
 }
 
 /// As [`open_copy`], but of a damaged file all that can be salvaged is read.
@@ -80,7 +99,7 @@ pub fn open_salvaged_copy(path: &Path) -> Result<Reader, LedgerError> {
 
 /// Copies a file, with its log, and gives the copy's path.
 fn make(path: &Path) -> Result<(Copy, PathBuf), LedgerError> {
-    let file = if path.is_dir() { path.join(open::FILE) } else { path.to_owned() };
+    let file = file_of(path);
     let dir = file.parent().unwrap_or(Path::new("."));
     let _still = hold_still(dir, &file)?;
     let mut copy = Copy::new()?;
@@ -94,6 +113,11 @@ fn make(path: &Path) -> Result<(Copy, PathBuf), LedgerError> {
         copy.noted = note::read(dir).map(|note| note.head);
     }
     Ok((copy, to))
+}
+
+/// The ledger of a data directory, or the file itself.
+pub(super) fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(open::FILE) } else { path.to_owned() }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

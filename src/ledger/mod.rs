@@ -61,14 +61,14 @@ use note::Note;
 use stats::{DAY_MS, Written};
 
 pub use ballast::BALLAST_BYTES;
-pub use copy::{is_there, open_copy, open_salvaged_copy};
+pub use copy::{is_there, look, open_copy, open_salvaged_copy};
 pub use error::LedgerError;
 pub use fact::FactKind;
 pub use journal::Head;
 pub use journal_rows::JournalRow;
 pub use open::{FILE, Opening};
 pub use prune::Pruned;
-pub use reader::{Counts, Dossier, Filter, Reader};
+pub use reader::{Counts, Dossier, Filter, Reader, Summary};
 pub use salvage::Salvaged;
 pub use schema::Migrated;
 pub use stats::Stats;

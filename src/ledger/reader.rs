@@ -8,11 +8,12 @@ use rusqlite::{Connection, named_params};
 use super::{
     Options,
     caches::Caches,
-    columns::{STATES, place},
-    copy::Copy,
+    columns::{self, STATES, place},
+    copy::{self, Copy},
     error::LedgerError,
+    journal::{self, Head},
     journal_rows::{self, JournalRow},
-    load, lookup, open, recent, rows,
+    load, lookup, open, recent, rows, schema,
     verify::{self, Verdict},
     versions::{self, Version},
 };
@@ -21,8 +22,10 @@ use crate::{
         event::{HistoryLevel, HistoryQuery},
         id::{OrderId, OrderSeq, PileCode, Place, UplinkName},
         order::{Order, OrderState},
+        time::ClockQuality,
     },
     site::command::Query,
+    sys::user,
 };
 
 /// When an order began, in unix seconds; as [`Order::date`] would date it.
@@ -56,6 +59,24 @@ pub struct Counts {
     pub open: u64,
 }
 
+/// A ledger in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Numbers of orders.
+    pub counts: Counts,
+    /// When the first of the orders that are not settled was recorded, unix ms; `None` if there is
+    /// none, or no clock knew it.
+    pub oldest_unsettled_ms: Option<i64>,
+    /// Number of the schema.
+    pub schema: i64,
+    /// Bytes of the file, with what stands in its log yet.
+    pub bytes: u64,
+    /// The last row of the journal.
+    pub head: Head,
+    /// A controller runs on it.
+    pub is_running: bool,
+}
+
 /// All that the ledger has of one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dossier {
@@ -79,6 +100,23 @@ impl Reader {
     pub(super) fn beside(dir: &Path, options: &Options) -> Result<Self, LedgerError> {
         let conn = open::connect_to_read(&dir.join(open::FILE), options)?;
         Ok(Self { conn, copy: None })
+    }
+
+    /// Reads beside the controller that runs on a directory, of whatever version it is. Root reads
+    /// as the owner of the file: SQLite may make its index anew.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub(super) fn of_running(path: &Path) -> Result<Self, LedgerError> {
+        let file = copy::file_of(path);
+        user::act_as_owner_of(&file, || {
+            let conn = open::connect_to_read(&file, &Options::default())?;
+            let reader = Self { conn, copy: None };
+            // All files are open from here on.
+            schema::version(&reader.conn)?;
+            Ok(reader)
+        })?
     }
 
     pub(super) const fn of_copy(conn: Connection, copy: Copy) -> Self {
@@ -263,6 +301,25 @@ impl Reader {
         verify::verify(&self.conn, noted)
     }
 
+    /// The ledger in figures; of a file of any schema.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, `Io`.
+    pub fn summary(&self) -> Result<Summary, LedgerError> {
+        let _snapshot = self.conn.unchecked_transaction()?;
+        let pages = |name| self.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let bytes = pages("page_count")?.saturating_mul(pages("page_size")?);
+        Ok(Summary {
+            counts: counts(&self.conn)?,
+            oldest_unsettled_ms: oldest_unsettled_ms(&self.conn)?,
+            schema: schema::version(&self.conn)?,
+            bytes: bytes.cast_unsigned(),
+            head: journal::head(&self.conn)?,
+            is_running: self.copy.is_none(),
+        })
+    }
+
     /// Numbers of orders.
     ///
     /// # Errors
@@ -286,4 +343,20 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts, LedgerError> {
         unsettled: of_live("= 4")?.cast_unsigned(),
         open: of_live("< 4")?.cast_unsigned(),
     })
+}
+
+fn oldest_unsettled_ms(conn: &Connection) -> Result<Option<i64>, LedgerError> {
+    let calendar = rows::calendar(conn)?;
+    let sql = "SELECT e.boot, e.mono, e.wall, e.quality FROM live l
+        JOIN endings e ON e.seq = l.seq WHERE l.state = 4";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut oldest: Option<i64> = None;
+    while let Some(row) = rows.next()? {
+        let wall = rows::dated(&calendar, columns::stamp(row, 0)?).wall;
+        if wall.quality != ClockQuality::Unset {
+            oldest = Some(oldest.map_or(wall.unix_ms, |before| before.min(wall.unix_ms)));
+        }
+    }
+    Ok(oldest)
 }

@@ -197,8 +197,9 @@ fn time_ms(unix_ms: i64, zone: &TimeZone) -> Option<String> {
     Some(zone.to_offset(time)).map(|offset| time.display_with_offset(offset).to_string())
 }
 
-/// A time in unix seconds.
-pub(super) fn seconds(unix_s: i64, zone: &TimeZone) -> Option<String> {
+/// A time in unix seconds, as people and scripts see it; `None` outside the calendar.
+#[must_use]
+pub fn seconds(unix_s: i64, zone: &TimeZone) -> Option<String> {
     time_ms(unix_s.saturating_mul(1000), zone)
 }
 

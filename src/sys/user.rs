@@ -144,6 +144,16 @@ pub fn act_as<R>(user: User, work: impl FnOnce() -> R) -> io::Result<R> {
     Ok(work())
 }
 
+/// Does some work as the owner of a file or directory if root does it, else just so: nothing that
+/// root makes beside that file belongs to root then.
+///
+/// # Errors
+///
+/// When the owner cannot be told, or this thread may not become it; the work is not begun then.
+pub fn act_as_owner_of<R>(path: &Path, work: impl FnOnce() -> R) -> io::Result<R> {
+    if is_root() { act_as(owner_of(path)?, work) } else { Ok(work()) }
+}
+
 /// Ends the work as another user, also when it panics.
 struct Disguise {
     before: User,

@@ -1,17 +1,16 @@
-//! `orders`: through the running controller, or from a copy of a stopped one's file.
+//! `orders`: through the running controller, or from a copy of a ledger.
 
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
-    Common, Exit, Failure,
-    client::Client,
-    dossier,
+    Common, Exit, Failure, dossier,
     table::{self, cell, print},
 };
 use crate::{
@@ -19,17 +18,27 @@ use crate::{
         id::{OrderId, OrderSeq, PileCode},
         order::OrderState,
     },
-    ledger::{self, Filter, LedgerError, Reader},
-    service::{
-        config::Paths,
-        reader::{self, verified},
-    },
-    status::{DossierView, view::OrderView},
+    ledger::Filter,
 };
+
+mod books;
+mod summary;
+
+use books::Shelf;
+
+/// `orders`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Read this ledger instead, on a copy: a file, a backup, or the data directory of a card
+    #[arg(long, global = true, value_name = "PATH")]
+    ledger: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Orders,
+}
 
 /// `orders`
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Orders {
+enum Orders {
     /// Newest first
     List(List),
     /// One order with all that is known of it
@@ -59,11 +68,13 @@ pub(super) enum Orders {
     },
     /// Check the journal's chain, and the orders against it
     Verify,
+    /// How many orders there are, and how many are not settled
+    Summary,
 }
 
 /// Which orders, and how many.
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+struct List {
     #[command(flatten)]
     which: Which,
     /// At most that many
@@ -73,7 +84,7 @@ pub(super) struct List {
 
 /// Which orders.
 #[derive(Debug, clap::Args)]
-pub(super) struct Which {
+struct Which {
     /// authorised, charging, stopping, interrupted, recorded or settled
     #[arg(long, value_parser = order_state)]
     state: Option<OrderState>,
@@ -87,7 +98,7 @@ pub(super) struct Which {
 
 /// How orders are exported.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum Format {
+enum Format {
     /// Comma separated, with a heading
     Csv,
     /// One JSON document a line
@@ -111,12 +122,12 @@ fn order_state(text: &str) -> Result<OrderState, String> {
 const PAGE: u16 = 1000;
 
 impl Which {
-    fn filter(&self, paths: &Paths) -> Result<Filter, Failure> {
+    fn filter(&self, zone: &TimeZone) -> Result<Filter, Failure> {
         let since_s = self.since.as_deref().map(|text| {
             let time: Result<jiff::Timestamp, _> = text.parse();
             let time = time.or_else(|_| {
                 let day: jiff::civil::Date = text.parse()?;
-                Ok(day.to_zoned(paths.zone.clone())?.timestamp())
+                Ok(day.to_zoned(zone.clone())?.timestamp())
             });
             time.map(jiff::Timestamp::as_second).map_err(|_: jiff::Error| {
                 let hint = "such as 2026-11-20 or 2026-11-20T08:00:00+08:00";
@@ -133,95 +144,31 @@ impl Which {
 }
 
 /// `orders`
-pub(super) fn run(common: &Common, command: &Orders) -> Result<Exit, Failure> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failure> {
+    let Arguments { ledger, command } = arguments;
+    let shelf = || Shelf::of(common, ledger.as_deref());
     match command {
-        Orders::List(list) => show_list(common, list),
-        Orders::Show { id } => show(common, *id),
-        Orders::Export { format, which } => export(common, *format, which),
+        Orders::List(list) => show_list(common, shelf()?, list),
+        Orders::Show { id } => show(common, shelf()?, *id),
+        Orders::Export { format, which } => export(shelf()?, *format, which),
+        Orders::Verify => verify(common, shelf()?),
+        Orders::Summary => summary::run(common, &shelf()?),
+        Orders::Retry { .. } | Orders::Import { .. } if ledger.is_some() => {
+            let hint = "without --ledger this is asked of the running controller";
+            Err(Failure::Usage(format!("a ledger that is named is only read\nhint: {hint}")))
+        }
         Orders::Retry { id } => {
             let done = common.running()?.post(&format!("/api/v1/orders/{id}/retry"), None)?;
             eprintln!("{id}: {}", cell(&done["done"]));
             Ok(Exit::Done)
         }
         Orders::Import { file } => import(common, file),
-        Orders::Verify => verify(common),
     }
 }
 
-/// Where orders are read.
-enum Books {
-    Controller(Box<Client>),
-    Copy(Box<Reader>, Paths),
-}
-
-impl Books {
-    fn open(common: &Common) -> Result<Self, Failure> {
-        let paths = common.paths()?;
-        if let Some(client) = Client::connect(&paths.socket)? {
-            return Ok(Self::Controller(Box::new(client)));
-        }
-        let dir = paths.data_dir.display();
-        if !ledger::is_there(&paths.data_dir) {
-            let hint = "hint: a controller makes it at its first start";
-            return Err(anyhow!("no controller runs, and there is no ledger: {dir}\n{hint}").into());
-        }
-        let reader = ledger::open_copy(&paths.data_dir)
-            .with_context(|| format!("no controller runs, and its ledger is of no use: {dir}"))?;
-        Ok(Self::Copy(Box::new(reader), paths))
-    }
-
-    /// One page of orders as JSON.
-    fn page(&mut self, filter: &Filter, limit: u16) -> anyhow::Result<Vec<Value>> {
-        match self {
-            Self::Controller(client) => match client.get(&query(filter, limit))? {
-                Value::Array(orders) => Ok(orders),
-                other => Err(anyhow!("not a list of orders: {other}")),
-            },
-            Self::Copy(reader, paths) => {
-                let orders = reader.list(filter, limit)?;
-                let views = orders.iter().map(|order| OrderView::of(order, &paths.zone));
-                Ok(views.map(serde_json::to_value).collect::<Result<_, _>>()?)
-            }
-        }
-    }
-
-    fn order(&mut self, id: OrderId) -> anyhow::Result<Value> {
-        match self {
-            Self::Controller(client) => client.get(&format!("/api/v1/orders/{id}")),
-            Self::Copy(reader, paths) => {
-                let found = reader.dossier(&id)?.ok_or_else(|| anyhow!("no such order: {id}"))?;
-                let view = DossierView::of(&reader::dossier(found), &paths.zone);
-                Ok(serde_json::to_value(view)?)
-            }
-        }
-    }
-
-    fn verify(&mut self) -> anyhow::Result<Value> {
-        match self {
-            Self::Controller(client) => client.get("/api/v1/ledger/verify"),
-            Self::Copy(reader, _) => Ok(serde_json::to_value(verified(&reader.verify()?))?),
-        }
-    }
-}
-
-fn query(filter: &Filter, limit: u16) -> String {
-    let mut query = format!("/api/v1/orders?limit={limit}");
-    let mut add = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            query.push_str(&format!("&{key}={value}"));
-        }
-    };
-    add("state", filter.state.map(|state| state.name().to_owned()));
-    add("pile", filter.pile.map(|pile| pile.to_string()));
-    add("after", filter.after.map(|after| after.0.to_string()));
-    let since = filter.since_s.and_then(|s| jiff::Timestamp::from_second(s).ok());
-    add("since", since.map(|since| since.to_string()));
-    query
-}
-
-fn show_list(common: &Common, list: &List) -> Result<Exit, Failure> {
-    let filter = list.which.filter(&common.paths()?)?;
-    let orders = Books::open(common)?.page(&filter, list.limit)?;
+fn show_list(common: &Common, shelf: Shelf, list: &List) -> Result<Exit, Failure> {
+    let filter = list.which.filter(&shelf.zone)?;
+    let orders = shelf.open()?.page(&filter, list.limit)?;
     if common.json {
         table::json(&orders);
         return Ok(Exit::Done);
@@ -233,8 +180,8 @@ fn show_list(common: &Common, list: &List) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn show(common: &Common, id: OrderId) -> Result<Exit, Failure> {
-    let order = Books::open(common)?.order(id)?;
+fn show(common: &Common, shelf: Shelf, id: OrderId) -> Result<Exit, Failure> {
+    let order = shelf.open()?.order(id)?;
     if common.json {
         table::json(&order);
     } else {
@@ -269,9 +216,9 @@ const COLUMNS: [&str; 22] = [
     "metering.pile_stop_wh",
 ];
 
-fn export(common: &Common, format: Format, which: &Which) -> Result<Exit, Failure> {
-    let mut filter = which.filter(&common.paths()?)?;
-    let mut books = Books::open(common)?;
+fn export(shelf: Shelf, format: Format, which: &Which) -> Result<Exit, Failure> {
+    let mut filter = which.filter(&shelf.zone)?;
+    let mut books = shelf.open()?;
     if matches!(format, Format::Csv) {
         print(&format!("{}\n", COLUMNS.join(",")));
     }
@@ -331,8 +278,8 @@ fn import(common: &Common, file: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn verify(common: &Common) -> Result<Exit, Failure> {
-    let verdict = Books::open(common)?.verify()?;
+fn verify(common: &Common, shelf: Shelf) -> Result<Exit, Failure> {
+    let verdict = shelf.open()?.verify()?;
     if common.json {
         table::json(&verdict);
     } else {
@@ -347,11 +294,5 @@ fn verify(common: &Common) -> Result<Exit, Failure> {
             eprintln!("the journal does not hold: {bad}");
             Ok(Exit::Failed)
         }
-    }
-}
-
-impl From<LedgerError> for Failure {
-    fn from(error: LedgerError) -> Self {
-        Self::Other(error.into())
     }
 }
