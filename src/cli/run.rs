@@ -1,17 +1,26 @@
 //! `run`
 
+use std::sync::Arc;
+
 use super::{Common, Exit, check};
 use crate::service::{
     config::{Config, ConfigError},
     heart::HeartError,
-    logging, supervisor,
+    logging,
+    notify::Manager,
+    supervisor,
 };
 
 /// The controller.
 pub(super) fn run(common: &Common) -> Exit {
+    // A manager that cannot be reached gives the start up by itself, and says so.
+    let manager = Arc::new(Manager::of_environment().unwrap_or_default());
     let config = match Config::load(&common.config) {
         Ok(config) => config,
-        Err(faults) => return check::tell(&faults),
+        Err(faults) => {
+            manager.status(&format!("the config has faults: {faults}"));
+            return check::tell(&faults);
+        }
     };
     let level = match logging::start(&config.log.level) {
         Ok(level) => level,
@@ -20,7 +29,7 @@ pub(super) fn run(common: &Common) -> Exit {
             return Exit::Failed;
         }
     };
-    match supervisor::run(&config, &common.config, &level) {
+    match supervisor::run(&config, &common.config, &level, &manager) {
         Ok(()) => Exit::Done,
         // It is in the log already.
         Err(error) if is_wrong_config(&error) => Exit::Config,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Head, LedgerError, Options, Reader, note, open, schema};
+use super::{Head, LedgerError, Options, Phases, Reader, note, open, schema};
 
 /// A directory of our own for a copy; removed with everything in it.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub fn is_there(path: &Path) -> std::io::Result<bool> {
 pub fn open_copy(path: &Path) -> Result<Reader, LedgerError> {
     let (copy, to) = make(path)?;
     let mut conn = open::connect(&to, &Options::default())?;
-    schema::migrate(&mut conn, &schema::MIGRATIONS, None)?;
+    schema::migrate(&mut conn, &schema::MIGRATIONS, None, &Phases::default())?;
     Ok(Reader::of_copy(conn, copy))
 }
 

@@ -44,6 +44,7 @@ mod lookup;
 mod metering;
 mod note;
 mod open;
+mod phase;
 mod prune;
 mod reader;
 mod recent;
@@ -67,6 +68,7 @@ pub use fact::FactKind;
 pub use journal::Head;
 pub use journal_rows::JournalRow;
 pub use open::{FILE, Opening};
+pub use phase::{Phase, Phases};
 pub use prune::Pruned;
 pub use reader::{Counts, Dossier, Filter, Reader, Summary};
 pub use salvage::Salvaged;
@@ -98,6 +100,8 @@ pub struct Options {
     pub max_pages: Option<u32>,
     /// SQLite's file system, by name; tests count and cut with it.
     pub vfs: Option<String>,
+    /// Who is told what an opening is busy with.
+    pub phases: Phases,
 }
 
 impl Default for Options {
@@ -109,6 +113,7 @@ impl Default for Options {
             checkpoint_pages: 1000,
             max_pages: None,
             vfs: None,
+            phases: Phases::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     error::LedgerError,
     journal, load,
     note::{self, Note},
+    phase::Phase,
     salvage::{self, Salvaged},
     schema::{self, Migrated},
 };
@@ -150,13 +151,16 @@ fn prepare(
     let mut conn = connect(&dir.join(FILE), options)?;
     let found = schema::version(&conn)?;
     if found > 0 {
+        options.phases.tell(Phase::Checking { bytes: fs::metadata(dir.join(FILE))?.len() });
         check(&conn)?;
     }
-    let migrated = schema::migrate(&mut conn, &schema::MIGRATIONS, Some(dir))?;
+    let told = &options.phases;
+    let migrated = schema::migrate(&mut conn, &schema::MIGRATIONS, Some(dir), told)?;
     // A file that was made anew, also one whose making was cut off, goes on from the noted head.
     if journal::head(&conn)?.n == 0 && noted.head.n > 0 {
         journal::set_anchor(&conn, &noted.head, "noted beside the file")?;
     }
+    options.phases.tell(Phase::Restoring { orders: super::reader::counts(&conn)?.orders });
     try_out(&conn)?;
     Ok((conn, migrated))
 }

@@ -20,7 +20,9 @@ use super::{
     fact::FactKind,
     journal, keys, load, metering,
     note::Note,
-    open, rows, schema,
+    open,
+    phase::{Phase, Phases},
+    rows, schema,
 };
 use crate::domain::{
     id::{OrderSeq, Place, UplinkName},
@@ -78,9 +80,9 @@ pub(super) fn replace(
 ) -> Result<Salvaged, LedgerError> {
     remove(dir)?;
     let mut new = open::connect(&dir.join(NEW_FILE), options)?;
-    schema::migrate(&mut new, &schema::MIGRATIONS, None)?;
+    schema::migrate(&mut new, &schema::MIGRATIONS, None, &options.phases)?;
     let (kept, lost) = match open_damaged(dir, options) {
-        Ok(old) => take_over(&old, &mut new, noted)?,
+        Ok(old) => take_over(&old, &mut new, noted, &options.phases)?,
         Err(_) => {
             journal::set_anchor(&new, &noted.head, "nothing could be salvaged")?;
             (0, 0)
@@ -152,7 +154,9 @@ fn take_over(
     old: &Connection,
     new: &mut Connection,
     noted: &Note,
+    phases: &Phases,
 ) -> Result<(u64, u64), LedgerError> {
+    phases.tell(Phase::Salvaging { orders: 0 });
     let head = journal::head(old).ok().filter(|head| head.n > noted.head.n).unwrap_or(noted.head);
     journal::set_anchor(new, &head, "salvaged")?;
     for table in [
@@ -196,6 +200,7 @@ fn take_over(
             caches.recent.store(&write, &caches.piles)?;
         }
         write.commit()?;
+        phases.tell(Phase::Salvaging { orders: kept });
     }
     if schema::version(old)? < schema::FIRST_ENLISTING {
         new.execute_batch(schema::CHARGERS)?;

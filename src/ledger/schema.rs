@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::LedgerError;
+use super::{
+    error::LedgerError,
+    phase::{Phase, Phases},
+};
 
 /// Steps from schema 0, an empty file, forward; the number of a schema is the number of steps
 /// that led to it. Steps are never changed, only added.
@@ -42,11 +45,12 @@ pub(super) fn version(conn: &Connection) -> Result<i64, LedgerError> {
 }
 
 /// Brings a file to the last schema; before each step on a file that had one, `copy_to` gets a
-/// copy of it.
+/// copy of it, and somebody is told.
 pub(super) fn migrate(
     conn: &mut Connection,
     steps: &[&str],
     copy_to: Option<&Path>,
+    phases: &Phases,
 ) -> Result<Option<Migrated>, LedgerError> {
     let from = version(conn)?;
     let known = i64::try_from(steps.len()).expect("there are few steps");
@@ -59,6 +63,7 @@ pub(super) fn migrate(
             continue;
         }
         if let Some(dir) = copy_to.filter(|_| from > 0) {
+            phases.tell(Phase::Migrating { from: number - 1, to: number });
             let copy = dir.join(format!("ledger.schema-{}.db", number - 1));
             copy_file(conn, &copy)?;
             copies.push(copy);
@@ -101,16 +106,17 @@ mod tests {
     fn an_older_file_is_copied_and_brought_forward() {
         let dir = tempfile::tempdir().unwrap();
         let mut conn = Connection::open(dir.path().join("ledger.db")).unwrap();
-        migrate(&mut conn, &[FIRST], Some(dir.path())).unwrap();
+        migrate(&mut conn, &[FIRST], Some(dir.path()), &Phases::default()).unwrap();
         let steps = [FIRST, SECOND, THIRD];
-        let migrated = migrate(&mut conn, &steps, Some(dir.path())).unwrap().unwrap();
+        let migrated =
+            migrate(&mut conn, &steps, Some(dir.path()), &Phases::default()).unwrap().unwrap();
         assert_eq!((migrated.from, migrated.to, migrated.copies.len()), (1, 3, 2));
         let b: i64 = conn.query_row("SELECT b FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(b, 14);
         let copy = Connection::open(&migrated.copies[0]).unwrap();
         assert_eq!(version(&copy).unwrap(), 1);
         assert!(copy.prepare("SELECT b FROM t").is_err(), "as it was before");
-        assert_eq!(migrate(&mut conn, &steps, Some(dir.path())).unwrap(), None);
+        assert_eq!(migrate(&mut conn, &steps, Some(dir.path()), &Phases::default()).unwrap(), None);
     }
 
     #[test]
@@ -118,19 +124,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         let wrong = "UPDATE t SET a = 8; SELECT * FROM nowhere;";
-        assert!(migrate(&mut conn, &[FIRST, wrong], Some(dir.path())).is_err());
+        assert!(migrate(&mut conn, &[FIRST, wrong], Some(dir.path()), &Phases::default()).is_err());
         assert_eq!(version(&conn).unwrap(), 1);
         let a: i64 = conn.query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(a, 7);
         // Once the step is right, the copy of the failed attempt is no hindrance.
-        migrate(&mut conn, &[FIRST, SECOND], Some(dir.path())).unwrap();
+        migrate(&mut conn, &[FIRST, SECOND], Some(dir.path()), &Phases::default()).unwrap();
     }
 
     #[test]
     fn a_newer_file_is_refused() {
         let mut conn = Connection::open_in_memory().unwrap();
         conn.pragma_update(None, "user_version", 9).unwrap();
-        let refused = migrate(&mut conn, &[FIRST], None);
+        let refused = migrate(&mut conn, &[FIRST], None, &Phases::default());
         assert!(matches!(refused, Err(LedgerError::TooNew { found: 9, known: 1 })));
     }
 }

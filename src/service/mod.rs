@@ -9,6 +9,7 @@ pub mod gate;
 pub mod heart;
 pub mod logging;
 pub mod meters;
+pub mod notify;
 pub mod outside;
 pub mod piles;
 pub mod profiles;

@@ -12,7 +12,6 @@ use std::{
 };
 
 use rustls::{ClientConfig, pki_types::ServerName};
-use sd_notify::NotifyState;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -21,7 +20,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tracing::{error, info};
 
-use super::{heart::Pulse, piles::Probe};
+use super::{heart::Pulse, notify::Manager, piles::Probe};
 use crate::{broker::Doors, clock::Clock, domain::time::Mono, status::Health};
 
 /// The heart turns every second at the least; a slow commit is told of separately.
@@ -71,21 +70,31 @@ impl Watch {
         self.is_leaving.store(true, Relaxed);
     }
 
-    /// Looks after the rooms until they are left, and tells systemd while all is well.
-    pub async fn run(self: Arc<Self>, pulse: Arc<Pulse>, clock: Arc<Clock>, door: Door) {
-        let watchdog = sd_notify::watchdog_enabled();
-        let interval = watchdog.map_or(INTERVAL, |limit| (limit / 3).min(INTERVAL));
+    /// Whether the rooms are being closed.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Relaxed)
+    }
+
+    /// Looks after the rooms until they are left, and tells the service manager while all is well.
+    pub async fn run(
+        self: Arc<Self>,
+        pulse: Arc<Pulse>,
+        clock: Arc<Clock>,
+        door: Door,
+        manager: Arc<Manager>,
+    ) {
+        let interval = manager.watchdog().map_or(INTERVAL, |limit| (limit / 3).min(INTERVAL));
         let mut was_good = true;
         loop {
             let found = door.knock().await.err();
-            if self.is_leaving.load(Relaxed) {
+            if self.is_leaving() {
                 return;
             }
             *self.doors.lock().unwrap_or_else(PoisonError::into_inner) = found;
             let health = self.health(&pulse, clock.mono());
             if health.is_good() {
-                // Without systemd there is nobody to tell.
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                manager.alive();
             }
             match (was_good, health.is_good()) {
                 (true, false) => error!(stuck = ?health.stuck, "no progress"),

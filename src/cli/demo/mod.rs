@@ -170,7 +170,7 @@ impl Stage {
         let tables = bus.as_ref().map(Bus::tables).unwrap_or_default();
         let far = Far { cloud: line.address(), regulator: line_of_regulator.address() };
         let place = Place::make(far, &tables)?;
-        let site = Running::start(&place.config).await?;
+        let site = Running::start(&place.config, &Arc::default()).await?;
         for pile in piles.iter().cloned() {
             enter(pile, &place, &mut players);
         }

@@ -1,24 +1,41 @@
 //! Opens the ledger.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use tracing::{error, info};
 
 use crate::{
-    ledger::{Ledger, LedgerError, Opening, Options, Salvaged},
-    service::config::Config,
+    ledger::{Ledger, LedgerError, Opening, Options, Phase, Phases, Salvaged},
+    service::{config::Config, notify::Manager},
 };
 
-/// Opens the ledger and tells whatever the opening found; damage also in words for an alarm.
-pub(super) fn open(config: &Config) -> anyhow::Result<(Ledger, Option<String>)> {
+/// Opens the ledger and tells whatever the opening found; damage also in words for an alarm. The
+/// manager is told what takes so long.
+pub(super) fn open(
+    config: &Config,
+    manager: &Arc<Manager>,
+) -> anyhow::Result<(Ledger, Option<String>)> {
     let data_dir = &config.site.data_dir;
     let min_free_mb = u64::from(config.ledger.min_free_mb);
-    let options = Options { min_free_mb, ..Options::default() };
+    let manager = manager.clone();
+    let phases = Phases::told(move |phase| manager.status(&in_words(phase)));
+    let options = Options { min_free_mb, phases, ..Options::default() };
     let opened = Ledger::open(data_dir, options).map_err(|error| unopened(data_dir, error))?;
     let (ledger, opening) = opened;
     let damage = told(opening);
     Ok((ledger, damage))
+}
+
+fn in_words(phase: Phase) -> String {
+    match phase {
+        Phase::Checking { bytes } => format!("checking the ledger, {} MB", bytes.div_ceil(1 << 20)),
+        Phase::Migrating { from, to } => format!("migrating the ledger, schema {from} to {to}"),
+        Phase::Restoring { orders } => format!("restoring the ledger, {orders} orders"),
+        Phase::Salvaging { orders } => {
+            format!("salvaging a damaged ledger, {orders} orders so far")
+        }
+    }
 }
 
 /// Tells what the opening found; what is gone, in words.

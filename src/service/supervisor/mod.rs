@@ -14,7 +14,6 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use sd_notify::NotifyState;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -23,6 +22,7 @@ use super::{
     heart::{HeartError, Pulse},
     logging::LevelSwitch,
     meters::Buses,
+    notify::{Manager, Patience, Teller},
     watchdog::Watch,
 };
 use crate::{
@@ -56,7 +56,12 @@ const DELIVERIES_LOOK: Duration = Duration::from_millis(50);
 /// # Errors
 ///
 /// If it cannot start, or a room broke.
-pub fn run(config: &Config, file: &Path, level: &LevelSwitch) -> anyhow::Result<()> {
+pub fn run(
+    config: &Config,
+    file: &Path,
+    level: &LevelSwitch,
+    manager: &Arc<Manager>,
+) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), site = config.site.code, "starting");
     // Orders name who paid: what is written here is for the service and its group.
     rustix::process::umask(rustix::fs::Mode::RWXO | rustix::fs::Mode::WGRP);
@@ -67,11 +72,16 @@ pub fn run(config: &Config, file: &Path, level: &LevelSwitch) -> anyhow::Result<
         .context("cannot start the runtime")?;
     let done = runtime.block_on(async {
         let mut signals = Signals::new().context("cannot listen for signals")?;
-        let mut site = Running::start(config).await?;
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        let patience = Patience::new(manager).context("cannot start a thread")?;
+        let mut site = Running::start(config, manager).await?;
+        drop(patience);
+        site.teller.ready(None);
         info!("ready");
         let broken = site.watch(&mut signals, file, level).await;
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        manager.stopping(&match &broken {
+            Ok(()) => "stopping".to_owned(),
+            Err(error) => format!("stopping: {error:#}"),
+        });
         tokio::select! {
             stopped = site.stop() => stopped.and(broken),
             () = signals.stop() => {
@@ -84,8 +94,14 @@ pub fn run(config: &Config, file: &Path, level: &LevelSwitch) -> anyhow::Result<
     // A thread that hangs must not keep the program.
     runtime.shutdown_background();
     match &done {
-        Ok(()) => info!("stopped"),
-        Err(error) => error!("stopped: {error:#}"),
+        Ok(()) => {
+            manager.status("stopped");
+            info!("stopped");
+        }
+        Err(error) => {
+            manager.status(&format!("stopped: {error:#}"));
+            error!("stopped: {error:#}");
+        }
     }
     done
 }
@@ -108,6 +124,8 @@ pub struct Running {
     heart: oneshot::Receiver<Result<(), HeartError>>,
     socket: PathBuf,
     watchdog: Arc<Watch>,
+    manager: Arc<Manager>,
+    teller: Arc<Teller>,
 }
 
 impl Running {
@@ -125,7 +143,11 @@ impl Running {
                         info!(signal = name, "asked to stop");
                         return Ok(());
                     }
-                    Signal::Reload => self.reload(file, level),
+                    Signal::Reload => {
+                        self.manager.reloading();
+                        let note = self.reload(file, level).err();
+                        self.teller.ready(note.map(str::to_owned));
+                    }
                 },
                 broken = self.broken() => return Err(broken),
             }
@@ -133,28 +155,40 @@ impl Running {
     }
 
     /// Takes over what can change while the program runs: log level and keys of the doors. A
-    /// config with a fault anywhere changes nothing.
-    fn reload(&self, file: &Path, level: &LevelSwitch) {
+    /// config with a fault anywhere changes nothing. What went wrong is in the log; in short for
+    /// the status.
+    fn reload(&self, file: &Path, level: &LevelSwitch) -> Result<(), &'static str> {
         let config = match Config::load(file) {
             Ok(config) => config,
-            Err(error) => return error!("config not read again: {error}"),
+            Err(error) => {
+                error!("config not read again: {error}");
+                return Err("the config has faults (sitepilot check), the old one goes on");
+            }
         };
         match level.set(&config.log.level) {
             Ok(()) => {
                 info!(level = config.log.level, "log level read again; the rest at a restart");
             }
-            Err(error) => error!("log level not read again: {error:#}"),
+            Err(error) => {
+                error!("log level not read again: {error:#}");
+                return Err("the log level is wrong, the old one goes on");
+            }
         }
         match (config.broker.tls, self.doors.tls_address()) {
             (Some(tls), Some(_)) => match self.doors.renew(&tls.keys) {
                 Ok(()) => info!("certificates read again"),
-                Err(error) => error!("certificates not read again: {error}"),
+                Err(error) => {
+                    error!("certificates not read again: {error}");
+                    return Err("the certificates are wrong, the old ones go on");
+                }
             },
             (None, None) => {}
             (Some(_), None) | (None, Some(_)) => {
-                warn!("[broker.tls] is new or gone: this takes effect with a restart")
+                warn!("[broker.tls] is new or gone: this takes effect with a restart");
+                return Err("[broker.tls] is new or gone, which takes a restart");
             }
         }
+        Ok(())
     }
 
     /// Returns when a room has broken, with why. Cancel safe.
@@ -186,11 +220,14 @@ impl Running {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         // From here on the doors are closed on purpose.
         self.watchdog.leave();
+        self.manager.status("stopping: closing the doors");
         // A slow phase must not eat the time of the next one.
         if tokio::time::timeout(DOORS_BUDGET, self.doors.shutdown()).await.is_err() {
             warn!("the doors do not close in time");
         }
+        self.manager.status("stopping: delivering what is under way");
         let _ = tokio::time::timeout(DELIVERIES_BUDGET, self.deliver()).await;
+        self.manager.status("stopping: leaving uplinks and meters");
         // Later than the doors: an order that has just ended may wait for its meter.
         self.buses.stop();
         self.stop_uplinks.send_replace(true);
@@ -198,6 +235,7 @@ impl Running {
         if tokio::time::timeout(BUSES_BUDGET, self.rooms.ended("bus")).await.is_err() {
             warn!("a bus does not end in time");
         }
+        self.manager.status("stopping: closing the ledger");
         self.pulse.stop();
         let _ = self.inbox.try_send(Input::Tick);
         // The socket file is ours; the next start would clear it away anyway.

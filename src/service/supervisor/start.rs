@@ -34,6 +34,7 @@ use crate::{
         gate::{Budget, Gate, GateCounters, Lines},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
         meters::{Board, Buses, Life},
+        notify::{Manager, Teller},
         outside::{Tickets, World},
         piles::{Piles, Probe},
         reader::{self, Page},
@@ -89,21 +90,23 @@ impl Running {
     /// # Errors
     ///
     /// If a room cannot start.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, manager: &Arc<Manager>) -> anyhow::Result<Self> {
         let data_dir = &config.site.data_dir;
         let accounts: Arc<dyn Accounts> =
             Arc::new(Credentials::open(data_dir).context("cannot read issued accounts")?);
-        let (ledger, damage) = open_ledger(config)?;
+        let (ledger, damage) = open_ledger(config, manager)?;
         let (inbox, inputs) = flume::bounded(INBOX);
         if let Some(text) = damage {
             inbox.try_send(Input::LedgerDamaged { text }).expect("the inbox is empty");
         }
         let (shared, ends) = Shared::open(config, inbox).await?;
+        let door = Door::new(shared.doors.clone(), &ends.probe);
         let mut rooms = Rooms::default();
         let (history, pages) = shared.start_readers(&mut rooms, &ledger)?;
         let heart = shared.start_heart(ledger, inputs, history).await?;
         // The heart restores the site first; from here on everybody may speak.
         shared.start_speakers(&mut rooms, ends, pages)?;
+        let teller = shared.start_watchers(&mut rooms, door, manager);
         let stop_uplinks = shared.start_uplinks(&mut rooms, &accounts)?;
         let (plain, tls) = (shared.doors.plain_address(), shared.doors.tls_address());
         info!(plain = plain.map(field::display), tls = tls.map(field::display), "piles may come");
@@ -116,6 +119,8 @@ impl Running {
             outboxes: shared.uplinks.into_values().map(|(outbox, _)| outbox).collect(),
             stop_uplinks,
             watchdog: shared.watch,
+            manager: manager.clone(),
+            teller,
             heart,
             socket: config.control.socket.clone(),
         })
@@ -173,7 +178,6 @@ impl<'c> Shared<'c> {
         self.start_pages(rooms, pages, ends.http, ends.control);
         self.start_gate(rooms, ends.events);
         self.start_enrolment(rooms, ends.tasks)?;
-        self.start_watchdog(rooms, &ends.probe);
         self.start_doorkeeper(rooms);
         self.start_expiry(rooms);
         self.start_meters(rooms, ends.buses)?;
@@ -323,13 +327,21 @@ impl<'c> Shared<'c> {
         });
     }
 
-    fn start_watchdog(&self, rooms: &mut Rooms, probe: &Probe) {
-        let door = Door::new(self.doors.clone(), probe);
+    /// Those that look after the others, and tell the service manager.
+    fn start_watchers(&self, rooms: &mut Rooms, door: Door, manager: &Arc<Manager>) -> Arc<Teller> {
         let (watch, pulse, clock) = (self.watch.clone(), self.pulse.clone(), self.clock.clone());
+        let teller = Teller::new(manager.clone(), pulse.clone(), watch.clone(), clock.clone());
+        let (teller, fed) = (Arc::new(teller), manager.clone());
         rooms.task("watchdog", async move {
-            watch.run(pulse, clock, door).await;
+            watch.run(pulse, clock, door, fed).await;
             Ok(())
         });
+        let telling = teller.clone();
+        rooms.task("teller", async move {
+            telling.run().await;
+            Ok(())
+        });
+        teller
     }
 
     fn start_expiry(&self, rooms: &mut Rooms) {
