@@ -1,5 +1,7 @@
 //! `check`
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{Common, Exit, table};
@@ -13,10 +15,8 @@ use crate::{
 
 /// Tells every fault of the config, or that there is none, and what soon will be one.
 pub(super) fn run(common: &Common) -> Exit {
-    let loaded = Config::load(&common.config);
-    match loaded.and_then(|config| Roster::open(&config).map(|_| config)) {
-        Ok(config) => {
-            let warnings = config.warnings(&common.config, Clock::passing().now().wall.known_s());
+    match examine(&common.config) {
+        Ok((config, warnings)) => {
             if common.json {
                 table::json(&json!({ "faults": [], "warnings": documents(&warnings) }));
             }
@@ -35,6 +35,19 @@ pub(super) fn run(common: &Common) -> Exit {
         }
         Err(faults) => tell(&faults),
     }
+}
+
+/// A config without faults, and what soon will be one.
+pub(super) fn examine(path: &Path) -> Result<(Config, Vec<Fault>), ConfigError> {
+    let config = Config::load(path)?;
+    roster(&config)?;
+    let warnings = config.warnings(path, Clock::passing().now().wall.known_s());
+    Ok((config, warnings))
+}
+
+/// Whether a config and the piles that have registered contradict each other.
+pub(super) fn roster(config: &Config) -> Result<(), ConfigError> {
+    Roster::open(config).map(|_| ())
 }
 
 fn documents(faults: &[Fault]) -> Vec<Value> {

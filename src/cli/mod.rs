@@ -9,6 +9,7 @@ mod client;
 mod decode;
 mod demo;
 mod dossier;
+mod init;
 mod meters;
 mod orders;
 mod run;
@@ -126,6 +127,8 @@ impl Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write the config of a new site, from a few answers
+    Init(Box<init::Arguments>),
     /// Run the controller
     Run,
     /// Check a config and what it points to
@@ -166,6 +169,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let common = &arguments.common;
     let done = match arguments.command {
+        Command::Init(arguments) => init::run(common, &arguments),
         Command::Run => Ok(run::run(common)),
         Command::Check => Ok(check::run(common)),
         Command::Status => status::run(common),

@@ -13,6 +13,7 @@ use std::{
 
 use tokio::io::{Interest, unix::AsyncFd};
 
+pub mod addresses;
 pub mod user;
 
 /// Whether the kernel's clock is kept by NTP or PTP, as `adjtimex(2)` tells.

@@ -58,7 +58,7 @@ pub(super) struct Connection {
     seed: u64,
 }
 
-fn revision(text: &str) -> Result<Revision, String> {
+pub(super) fn revision(text: &str) -> Result<Revision, String> {
     [Revision::V1_0, Revision::V1_10]
         .into_iter()
         .find(|revision| revision.name() == text)

@@ -22,6 +22,7 @@ mod secret;
 mod table;
 mod tls;
 mod uplink;
+mod zones;
 
 #[cfg(test)]
 mod meter_tests;
@@ -38,7 +39,7 @@ pub use paths::Paths;
 pub use pile::Pile;
 pub use registration::Registration;
 pub use seat::{Lines, Seat};
-pub use secret::Secret;
+pub use secret::{MAX_SECRET_BYTES, NoSecret, Secret};
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
 pub use uplink::{Access, Charger, Ec, Endpoint, Far, Jcpp, Pace, Peaq, Uplink};

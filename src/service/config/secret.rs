@@ -22,11 +22,33 @@ impl Secret {
         Self(text)
     }
 
+    /// The secret in a file: its first line, without the blanks around it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn in_file(bytes: Vec<u8>) -> Result<Self, NoSecret> {
+        let text = String::from_utf8(bytes).map_err(|_| NoSecret::NotText)?;
+        let line = text.lines().next().unwrap_or_default().trim();
+        if line.is_empty() { Err(NoSecret::Empty) } else { Ok(Self(line.to_owned())) }
+    }
+
     /// The secret itself; not for logs.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Why there is no secret in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// Its bytes are no text.
+    #[error("is not a text")]
+    NotText,
+    /// Nothing stands in its first line.
+    #[error("is an empty file")]
+    Empty,
 }
 
 impl fmt::Debug for Secret {
@@ -36,7 +58,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Longest secret; MQTT carries a password with a 16-bit length, and nobody types more.
-const MAX_SECRET_BYTES: u64 = 4096;
+pub const MAX_SECRET_BYTES: u64 = 4096;
 
 /// Where systemd puts the credentials of the unit.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -51,17 +73,13 @@ pub(super) fn read(
     let (path, privacy) = locate(section, file_key, credential_key, faults)?;
     let read = read_file(&path, privacy, MAX_SECRET_BYTES, faults)?;
     let shown = path.value.display();
-    let Ok(text) = String::from_utf8(read.value.1) else {
-        faults.add(&path.place, format!("is not a text: {shown}"), "write the secret into it");
-        return None;
-    };
-    let line = text.lines().next().unwrap_or_default().trim();
-    if line.is_empty() {
-        let text = format!("is an empty file: {shown}");
-        faults.add(&path.place, text, "write the secret into it");
-        return None;
+    match Secret::in_file(read.value.1) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            faults.add(&path.place, format!("{error}: {shown}"), "write the secret into it");
+            None
+        }
     }
-    Some(Secret(line.to_owned()))
 }
 
 /// Where `<name>_file` or `<name>_credential` is.

@@ -10,6 +10,7 @@ use super::{
     reader::{At, Section},
     registration::{self, Registration},
     tls::{self, Tls},
+    zones,
 };
 use crate::broker::{Pace, Rate};
 
@@ -77,7 +78,7 @@ fn zone(name: &At<String>, faults: &mut Faults<'_>) -> Option<TimeZone> {
         Ok(zone) => Some(zone),
         Err(_) => {
             let text = format!("is not a known time zone: {}", name.value);
-            faults.add(&name.place, text, "a name such as \"Asia/Shanghai\"; is tzdata installed?");
+            faults.add(&name.place, text, zones::hint(&name.value));
             None
         }
     }

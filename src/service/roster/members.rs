@@ -288,13 +288,10 @@ impl Members {
         if numbers.len() == count { Ok(numbers) } else { Err(Refusal::NoRoom) }
     }
 
-    /// A code for a new pile: its serial number if that is one, else one made from the codes of
-    /// site and pile, so that it is the same again should this file ever be lost.
     fn new_code(&self, serial: &str) -> Option<PileCode> {
-        let is_free =
-            |code: &PileCode| !self.piles.contains_key(code) && !self.former.contains_key(code);
-        let made = (0..u8::MAX).filter_map(|attempt| made_code(&self.site_code, serial, attempt));
-        PileCode::new(serial).ok().into_iter().chain(made).find(is_free)
+        code_for(&self.site_code, serial, |code| {
+            !self.piles.contains_key(code) && !self.former.contains_key(code)
+        })
     }
 
     /// Does what was written down.
@@ -332,6 +329,17 @@ pub enum Mode {
 
 /// Characters of a made code that come from the site's.
 const SITE_CHARS: usize = 10;
+
+/// A code for a new pile: its serial number if that is one, else one made from the codes of site
+/// and pile, so that it is the same whoever makes it, and when. `None` if none is free.
+pub fn code_for(
+    site_code: &str,
+    serial: &str,
+    is_free: impl Fn(&PileCode) -> bool,
+) -> Option<PileCode> {
+    let made = (0..u8::MAX).filter_map(|attempt| made_code(site_code, serial, attempt));
+    PileCode::new(serial).ok().into_iter().chain(made).find(is_free)
+}
 
 fn made_code(site: &str, serial: &str, attempt: u8) -> Option<PileCode> {
     let digest = Sha256::new()

@@ -25,7 +25,7 @@ mod tests;
 
 pub use account::{Account, Use, chance, new_password};
 pub use members::{
-    Applicant, CONNECTORS_LIMIT, Change, Entry, Grant, Member, Mode, Origin, Refusal,
+    Applicant, CONNECTORS_LIMIT, Change, Entry, Grant, Member, Mode, Origin, Refusal, code_for,
     is_usable_serial,
 };
 
