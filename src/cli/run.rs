@@ -22,14 +22,14 @@ pub(super) fn run(common: &Common) -> Exit {
             return check::tell(&faults);
         }
     };
-    let level = match logging::start(&config.log.level) {
-        Ok(level) => level,
+    let logging = match logging::start(&config.log.level) {
+        Ok(logging) => logging,
         Err(error) => {
             eprintln!("cannot start logging: {error:#}");
             return Exit::Failed;
         }
     };
-    match supervisor::run(&config, &common.config, &level, &manager) {
+    match supervisor::run(&config, &common.config, &logging, &manager) {
         Ok(()) => Exit::Done,
         // It is in the log already.
         Err(error) if is_wrong_config(&error) => Exit::Config,

@@ -116,7 +116,7 @@ pub(super) enum Peer {
 pub(super) fn run(peer: &Peer, config: &Path) -> Exit {
     // What is wrong with the line goes to stderr beside the news on stdout.
     let logging = logging::start("warn");
-    let done = logging.and_then(|_| match peer {
+    let done = logging.and_then(|_logging| match peer {
         Peer::Pile(arguments) => pile::run(arguments),
         Peer::Meter(arguments) => meter::run(arguments, config),
         Peer::Backend(arguments) => backend::run(arguments),

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::{
     config::Config,
     heart::{HeartError, Pulse},
-    logging::LevelSwitch,
+    logging::Logging,
     meters::Buses,
     notify::{Manager, Patience, Teller},
     watchdog::Watch,
@@ -59,7 +59,7 @@ const DELIVERIES_LOOK: Duration = Duration::from_millis(50);
 pub fn run(
     config: &Config,
     file: &Path,
-    level: &LevelSwitch,
+    logging: &Logging,
     manager: &Arc<Manager>,
 ) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), site = config.site.code, "starting");
@@ -77,7 +77,7 @@ pub fn run(
         drop(patience);
         site.teller.ready(None);
         info!("ready");
-        let broken = site.watch(&mut signals, file, level).await;
+        let broken = site.watch(&mut signals, file, logging).await;
         manager.stopping(&match &broken {
             Ok(()) => "stopping".to_owned(),
             Err(error) => format!("stopping: {error:#}"),
@@ -87,6 +87,7 @@ pub fn run(
             () = signals.stop() => {
                 // Whatever was promised is on disk already.
                 warn!("second signal, leaving at once");
+                logging.finish();
                 std::process::exit(1)
             }
         }
@@ -134,7 +135,7 @@ impl Running {
         &mut self,
         signals: &mut Signals,
         file: &Path,
-        level: &LevelSwitch,
+        logging: &Logging,
     ) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -145,7 +146,7 @@ impl Running {
                     }
                     Signal::Reload => {
                         self.manager.reloading();
-                        let note = self.reload(file, level).err();
+                        let note = self.reload(file, logging).err();
                         self.teller.ready(note.map(str::to_owned));
                     }
                 },
@@ -157,7 +158,7 @@ impl Running {
     /// Takes over what can change while the program runs: log level and keys of the doors. A
     /// config with a fault anywhere changes nothing. What went wrong is in the log; in short for
     /// the status.
-    fn reload(&self, file: &Path, level: &LevelSwitch) -> Result<(), &'static str> {
+    fn reload(&self, file: &Path, logging: &Logging) -> Result<(), &'static str> {
         let config = match Config::load(file) {
             Ok(config) => config,
             Err(error) => {
@@ -165,7 +166,7 @@ impl Running {
                 return Err("the config has faults (sitepilot check), the old one goes on");
             }
         };
-        match level.set(&config.log.level) {
+        match logging.set_level(&config.log.level) {
             Ok(()) => {
                 info!(level = config.log.level, "log level read again; the rest at a restart");
             }
