@@ -13,10 +13,8 @@ use rustix::{
     process::{Gid, Uid},
 };
 
+use super::GROUP;
 use crate::sys::user::{group_named, is_root};
-
-/// The group whose members read config and secrets.
-const GROUP: &str = "sitepilot";
 
 /// Predecessors that are kept of one file; whoever has more has not looked for long.
 const MAX_OLD: u32 = 1000;

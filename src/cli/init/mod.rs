@@ -11,7 +11,8 @@ use rustix::fs::{Access, access};
 use super::{Common, Exit, Failure, check, sim::revision};
 use crate::{
     domain::wire::Revision,
-    service::config::{Config, ConfigError},
+    service::config::{Config, ConfigError, Fault},
+    sys::user::{User, act_as, is_root, user_named},
 };
 use files::{Existing, Owner, Placed, Staging};
 use interview::{Interview, Open, Secrets, told};
@@ -89,6 +90,15 @@ pub(super) struct Arguments {
     force: bool,
 }
 
+/// Where the service looks for its config.
+const SERVICE_CONFIG: &str = "/etc/sitepilot/site.toml";
+
+/// Whom the service works as.
+const USER: &str = "sitepilot";
+
+/// The group whose members read config and secrets.
+const GROUP: &str = "sitepilot";
+
 /// Stands for what is not known yet while the rest is looked at; the rules take it.
 const UNKNOWN: (&str, &str, &str) = ("0", "UTC", "mqtt://localhost");
 
@@ -129,13 +139,27 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
     }
     let existing = if arguments.force { Existing::SetAside } else { Existing::Refused };
     let placed = scene.whole(|| write(&site, &paths, &secrets, existing))?;
-    let outcome = Outcome::new(&site, &paths, placed)?;
-    outcome.tell(common.json);
-    let (_, warnings) = check::examine(&paths.config).map_err(Failure::Config)?;
-    for warning in warnings {
+    Outcome::new(&site, &paths, placed)?.tell(common.json);
+    for warning in look_back(&paths.config)? {
         eprintln!("{warning}");
     }
+    if is_root() && Owner::here()? == Owner::Caller {
+        eprintln!(
+            "only root can read these files: there is no group {GROUP} that they could be of"
+        );
+    }
     Ok(Exit::Done)
+}
+
+/// Checks what was written, where it is the service's as the service: root reads what it cannot.
+fn look_back(config: &Path) -> Result<Vec<Fault>, Failure> {
+    let service = match config == Path::new(SERVICE_CONFIG) && is_root() {
+        true => user_named(USER).context("cannot read the users of this machine")?,
+        false => None,
+    };
+    let as_whom = service.unwrap_or_else(User::current);
+    let seen = act_as(as_whom, || check::examine(config)).context("cannot check as the service")?;
+    seen.map(|(_, warnings)| warnings).map_err(Failure::Config)
 }
 
 impl Arguments {

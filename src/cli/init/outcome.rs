@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::table,
+    SERVICE_CONFIG,
     files::Placed,
     secrets,
     site::{Paths, Pile, REGISTRATION_NAME, SecretFile, Site},
@@ -15,9 +16,6 @@ use crate::{
     service::config::{Config, Secret},
     sys::addresses::{Address, addresses},
 };
-
-/// Where the service looks for its config.
-const SERVICE_CONFIG: &str = "/etc/sitepilot/site.toml";
 
 /// What was written, and what a person needs to know of it.
 pub(super) struct Outcome<'a> {
