@@ -31,6 +31,17 @@ sitepilot ($version) stable; urgency=medium
 END
 }
 
+# The licences of all crates, and that none is missing: cargo names them once more by itself.
+licences() {
+  local triple=$1 file=$2 crate
+  python3 deploy/licences.py "$triple" >"$file"
+  while read -r crate; do
+    grep -qF -- "$crate  " "$file" || { echo "no licence of $crate" >&2; return 1; }
+  done < <(cargo tree --locked --edges normal --target "$triple" --prefix none --format '{p}' |
+    sed -n 's/^\([^ ]*\) v\([^ ]*\).*/\1 \2/p' | grep -v '^sitepilot ' | sort -u)
+  gzip -9n "$file"
+}
+
 # Lays what goes into a package where cargo-deb looks for what was built.
 stage() {
   local triple=$1 binary=$2 release=$3
@@ -38,6 +49,7 @@ stage() {
   mkdir -p "$release"
   cp "$binary" "$release/sitepilot"
   gzip -9n <CHANGELOG.md >"$release/changelog.gz"
+  licences "$triple" "$release/third-party-licences"
   debian_changelog | gzip -9n >"$release/changelog.Debian.gz"
 }
 
