@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
+mod backup;
 mod check;
 mod client;
 mod decode;
@@ -133,6 +134,8 @@ enum Command {
     Run,
     /// Check a config and what it points to
     Check,
+    /// The whole site in one file: ledger, accounts, config and secrets, running or stopped
+    Backup(backup::Arguments),
     /// The whole site, from the running controller
     Status,
     /// The ledger
@@ -172,6 +175,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Init(arguments) => init::run(common, &arguments),
         Command::Run => Ok(run::run(common)),
         Command::Check => Ok(check::run(common)),
+        Command::Backup(arguments) => backup::run(common, &arguments),
         Command::Status => status::run(common),
         Command::Orders(arguments) => orders::run(common, &arguments),
         Command::Meters(command) => meters::run(common, &command),

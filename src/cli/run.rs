@@ -8,13 +8,17 @@ use crate::service::{
     heart::HeartError,
     logging,
     notify::Manager,
-    supervisor,
+    supervisor, user,
 };
 
 /// The controller.
 pub(super) fn run(common: &Common) -> Exit {
     // A manager that cannot be reached gives the start up by itself, and says so.
     let manager = Arc::new(Manager::of_environment().unwrap_or_default());
+    if let Err(error) = step_down(common) {
+        eprintln!("{error:#}");
+        return Exit::Failed;
+    }
     let config = match Config::load(&common.config) {
         Ok(config) => config,
         Err(faults) => {
@@ -35,6 +39,16 @@ pub(super) fn run(common: &Common) -> Exit {
         Err(error) if is_wrong_config(&error) => Exit::Config,
         Err(_) => Exit::Failed,
     }
+}
+
+/// Root leaves the ledger to the user it belongs to. What is wrong with a config is told when all
+/// of it is read.
+fn step_down(common: &Common) -> anyhow::Result<()> {
+    let Ok(paths) = common.paths() else { return Ok(()) };
+    if let Some(user) = user::step_down(&paths)? {
+        eprintln!("running as {}, whom {} belongs to", user.name(), paths.data_dir.display());
+    }
+    Ok(())
 }
 
 /// Whether a restart with the same config would end the same way.

@@ -101,7 +101,7 @@ pub fn open_salvaged_copy(path: &Path) -> Result<Reader, LedgerError> {
 fn make(path: &Path) -> Result<(Copy, PathBuf), LedgerError> {
     let file = file_of(path);
     let dir = file.parent().unwrap_or(Path::new("."));
-    let _still = hold_still(dir, &file)?;
+    let _still = hold_still(&file)?;
     let mut copy = Copy::new()?;
     let to = copy.dir.join(open::FILE);
     fs::copy(&file, &to)?;
@@ -120,18 +120,19 @@ pub(super) fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(open::FILE) } else { path.to_owned() }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The path with more at its end.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Keeps a controller from starting while its file is copied; refuses if one is running.
-fn hold_still(dir: &Path, file: &Path) -> Result<Option<File>, LedgerError> {
+pub(super) fn hold_still(file: &Path) -> Result<Option<File>, LedgerError> {
     if !file.ends_with(open::FILE) {
         return Ok(None);
     }
-    let path = dir.join(open::LOCK);
+    let path = file.with_file_name(open::LOCK);
     let lock = match File::open(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -165,7 +165,8 @@ fn prepare(
     Ok((conn, migrated))
 }
 
-fn check(conn: &Connection) -> Result<(), LedgerError> {
+/// Checks the file's own structure.
+pub(super) fn check(conn: &Connection) -> Result<(), LedgerError> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(LedgerError::Corrupt(verdict)) }
 }

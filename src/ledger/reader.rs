@@ -73,8 +73,17 @@ pub struct Summary {
     pub bytes: u64,
     /// The last row of the journal.
     pub head: Head,
-    /// A controller runs on it.
-    pub is_running: bool,
+    /// Whether a controller runs on it.
+    pub life: Life,
+}
+
+/// Whether a controller runs on a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// One does.
+    Running,
+    /// None does, or it is a copy.
+    Stopped,
 }
 
 /// All that the ledger has of one order.
@@ -308,16 +317,8 @@ impl Reader {
     /// `Corrupt`, `Io`.
     pub fn summary(&self) -> Result<Summary, LedgerError> {
         let _snapshot = self.conn.unchecked_transaction()?;
-        let pages = |name| self.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let bytes = pages("page_count")?.saturating_mul(pages("page_size")?);
-        Ok(Summary {
-            counts: counts(&self.conn)?,
-            oldest_unsettled_ms: oldest_unsettled_ms(&self.conn)?,
-            schema: schema::version(&self.conn)?,
-            bytes: bytes.cast_unsigned(),
-            head: journal::head(&self.conn)?,
-            is_running: self.copy.is_none(),
-        })
+        let life = if self.copy.is_some() { Life::Stopped } else { Life::Running };
+        summary(&self.conn, life)
     }
 
     /// Numbers of orders.
@@ -342,6 +343,20 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts, LedgerError> {
         orders: (indexed + load::count(conn, recent)?).cast_unsigned(),
         unsettled: of_live("= 4")?.cast_unsigned(),
         open: of_live("< 4")?.cast_unsigned(),
+    })
+}
+
+/// The ledger in figures.
+pub(super) fn summary(conn: &Connection, life: Life) -> Result<Summary, LedgerError> {
+    let pages = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let bytes = pages("page_count")?.saturating_mul(pages("page_size")?);
+    Ok(Summary {
+        counts: counts(conn)?,
+        oldest_unsettled_ms: oldest_unsettled_ms(conn)?,
+        schema: schema::version(conn)?,
+        bytes: bytes.cast_unsigned(),
+        head: journal::head(conn)?,
+        life,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Config, the heart's loop, supervision.
 
+pub mod backup;
 pub mod config;
 pub mod credentials;
 mod doorkeeper;
@@ -17,4 +18,5 @@ pub mod reader;
 pub mod roster;
 pub mod source;
 pub mod supervisor;
+pub mod user;
 pub mod watchdog;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    process::{getegid, geteuid, getgroups},
+    process::{DumpableBehavior, getegid, geteuid, getgroups, set_dumpable_behavior},
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
@@ -33,6 +33,9 @@ pub struct User {
 }
 
 impl User {
+    /// Who may do everything.
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
+
     /// Whom this thread works as.
     #[must_use]
     pub fn current() -> Self {
@@ -86,6 +89,15 @@ impl User {
 pub fn user_named(name: &str) -> io::Result<Option<User>> {
     let name = CString::new(name)?;
     Ok(account(Key::Name(&name))?.map(|account| account.user))
+}
+
+/// The user of this number, with its first group; `None` if the user database does not know it.
+///
+/// # Errors
+///
+/// When the user database cannot be read.
+pub fn user_numbered(uid: u32) -> io::Result<Option<User>> {
+    Ok(account(Key::Number(uid))?.map(|account| account.user))
 }
 
 /// Number of the group of this name; `None` if there is none.
@@ -210,8 +222,10 @@ pub fn become_user(user: User) -> io::Result<()> {
     unsafe {
         done(libc::setgroups(groups.len(), groups.as_ptr()))?;
         done(libc::setresgid(user.gid, user.gid, user.gid))?;
-        done(libc::setresuid(user.uid, user.uid, user.uid))
+        done(libc::setresuid(user.uid, user.uid, user.uid))?;
     }
+    // The kernel hides the figures of a program that has changed its user, also from itself.
+    Ok(set_dumpable_behavior(DumpableBehavior::Dumpable)?)
 }
 
 /// Refuses the number that stands for "no change" and would leave root what it is.
@@ -287,8 +301,9 @@ mod tests {
 
     #[test]
     fn users_and_groups_are_found_by_name() {
-        let root = User { uid: 0, gid: 0 };
+        let root = User::ROOT;
         assert_eq!(user_named("root").unwrap(), Some(root));
+        assert_eq!(user_numbered(0).unwrap(), Some(root));
         assert_eq!(root.name(), "root");
         assert_eq!(group_named("root").unwrap(), Some(0));
         assert_eq!(user_named("nobody-of-that-name").unwrap(), None);
@@ -338,7 +353,7 @@ mod tests {
     fn another_thread_goes_on_as_it_is() {
         if !is_root() {
             // The other half of the test is root's; that others may not is tested above.
-            assert!(act_as(User { uid: 0, gid: 0 }, || ()).is_err());
+            assert!(act_as(User::ROOT, || ()).is_err());
             return;
         }
         let (ask, asked) = std::sync::mpsc::channel::<()>();

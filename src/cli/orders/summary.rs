@@ -9,7 +9,10 @@ use super::{
     },
     books::Shelf,
 };
-use crate::{ledger, status::view};
+use crate::{
+    ledger::{self, Life},
+    status::view,
+};
 
 /// A ledger in figures, read from its file: so also that of a controller of another version, and
 /// while it hangs.
@@ -25,7 +28,7 @@ pub(super) fn run(common: &Common, shelf: &Shelf) -> Result<Exit, Failure> {
         "schema": summary.schema,
         "bytes": summary.bytes,
         "head": summary.head.to_string(),
-        "running": summary.is_running,
+        "running": summary.life == Life::Running,
     });
     if common.json {
         table::json(&document);

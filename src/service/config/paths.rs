@@ -17,6 +17,8 @@ use super::{
 /// Where things are.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    /// Station code.
+    pub code: String,
     /// Ledger and credentials.
     pub data_dir: PathBuf,
     /// The control socket.
@@ -33,8 +35,17 @@ impl Paths {
     /// If the file cannot be read, or these cannot be read from it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path).map_err(|error| unreadable(path, &error))?;
-        let mut faults = Faults::new(path, &text);
-        let (document, errors) = DeTable::parse_recoverable(&text);
+        Self::parse(path, &text)
+    }
+
+    /// Reads them from the text of a config; `path` is where it came from.
+    ///
+    /// # Errors
+    ///
+    /// If these cannot be read from it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut faults = Faults::new(path, text);
+        let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             faults.add_syntax(error);
         }
@@ -48,6 +59,7 @@ impl Paths {
         }
         faults.finish()?;
         let site = site.expect("a missing site is a fault");
-        Ok(Self { data_dir: site.data_dir, socket: control.socket, zone: site.timezone })
+        let table::Place { code, data_dir, timezone, .. } = site;
+        Ok(Self { code, data_dir, socket: control.socket, zone: timezone })
     }
 }
