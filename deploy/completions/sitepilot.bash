@@ -16,6 +16,9 @@ _sitepilot() {
             ",$1")
                 cmd="sitepilot"
                 ;;
+            sitepilot,backup)
+                cmd="sitepilot__subcmd__backup"
+                ;;
             sitepilot,check)
                 cmd="sitepilot__subcmd__check"
                 ;;
@@ -27,6 +30,9 @@ _sitepilot() {
                 ;;
             sitepilot,help)
                 cmd="sitepilot__subcmd__help"
+                ;;
+            sitepilot,init)
+                cmd="sitepilot__subcmd__init"
                 ;;
             sitepilot,meters)
                 cmd="sitepilot__subcmd__meters"
@@ -49,6 +55,9 @@ _sitepilot() {
             sitepilot,uplinks)
                 cmd="sitepilot__subcmd__uplinks"
                 ;;
+            sitepilot__subcmd__help,backup)
+                cmd="sitepilot__subcmd__help__subcmd__backup"
+                ;;
             sitepilot__subcmd__help,check)
                 cmd="sitepilot__subcmd__help__subcmd__check"
                 ;;
@@ -60,6 +69,9 @@ _sitepilot() {
                 ;;
             sitepilot__subcmd__help,help)
                 cmd="sitepilot__subcmd__help__subcmd__help"
+                ;;
+            sitepilot__subcmd__help,init)
+                cmd="sitepilot__subcmd__help__subcmd__init"
                 ;;
             sitepilot__subcmd__help,meters)
                 cmd="sitepilot__subcmd__help__subcmd__meters"
@@ -108,6 +120,9 @@ _sitepilot() {
                 ;;
             sitepilot__subcmd__help__subcmd__orders,show)
                 cmd="sitepilot__subcmd__help__subcmd__orders__subcmd__show"
+                ;;
+            sitepilot__subcmd__help__subcmd__orders,summary)
+                cmd="sitepilot__subcmd__help__subcmd__orders__subcmd__summary"
                 ;;
             sitepilot__subcmd__help__subcmd__orders,verify)
                 cmd="sitepilot__subcmd__help__subcmd__orders__subcmd__verify"
@@ -184,6 +199,9 @@ _sitepilot() {
             sitepilot__subcmd__orders,show)
                 cmd="sitepilot__subcmd__orders__subcmd__show"
                 ;;
+            sitepilot__subcmd__orders,summary)
+                cmd="sitepilot__subcmd__orders__subcmd__summary"
+                ;;
             sitepilot__subcmd__orders,verify)
                 cmd="sitepilot__subcmd__orders__subcmd__verify"
                 ;;
@@ -204,6 +222,9 @@ _sitepilot() {
                 ;;
             sitepilot__subcmd__orders__subcmd__help,show)
                 cmd="sitepilot__subcmd__orders__subcmd__help__subcmd__show"
+                ;;
+            sitepilot__subcmd__orders__subcmd__help,summary)
+                cmd="sitepilot__subcmd__orders__subcmd__help__subcmd__summary"
                 ;;
             sitepilot__subcmd__orders__subcmd__help,verify)
                 cmd="sitepilot__subcmd__orders__subcmd__help__subcmd__verify"
@@ -281,8 +302,26 @@ _sitepilot() {
 
     case "${cmd}" in
         sitepilot)
-            opts="-h -V --config --json --help --version run check status orders meters piles uplinks decode sim demo help"
+            opts="-h -V --config --json --help --version init run check backup status orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__backup)
+            opts="-h --force --if-outdated --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -365,8 +404,22 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help)
-            opts="run check status orders meters piles uplinks decode sim demo help"
+            opts="init run check backup status orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__help__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -421,6 +474,20 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -505,7 +572,7 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help__subcmd__orders)
-            opts="list show export retry import verify"
+            opts="list show export retry import verify summary"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -575,6 +642,20 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help__subcmd__orders__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__help__subcmd__orders__subcmd__summary)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -784,6 +865,84 @@ _sitepilot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sitepilot__subcmd__init)
+            opts="-h --code --name --timezone --cloud-url --cloud-code-file --cloud-password-file --cloud-revision --part-number --serial --vendor --username --pile --connectors --port --data-dir --no-input --force --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --code)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud-code-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud-revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --part-number)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vendor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --username)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connectors)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sitepilot__subcmd__meters)
             opts="-h --config --json --help list read scan replaced help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -975,12 +1134,16 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders)
-            opts="-h --config --json --help list show export retry import verify help"
+            opts="-h --ledger --config --json --help list show export retry import verify summary help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -993,7 +1156,7 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__export)
-            opts="-h --format --state --pile --since --config --json --help"
+            opts="-h --format --state --pile --since --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1015,6 +1178,10 @@ _sitepilot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1027,7 +1194,7 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__help)
-            opts="list show export retry import verify help"
+            opts="list show export retry import verify summary help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1124,6 +1291,20 @@ _sitepilot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sitepilot__subcmd__orders__subcmd__help__subcmd__summary)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sitepilot__subcmd__orders__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1139,12 +1320,16 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__import)
-            opts="-h --config --json --help"
+            opts="-h --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1157,7 +1342,7 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__list)
-            opts="-h --state --pile --since --limit --config --json --help"
+            opts="-h --state --pile --since --limit --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1179,6 +1364,10 @@ _sitepilot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1191,12 +1380,16 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__retry)
-            opts="-h --config --json --help"
+            opts="-h --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1209,12 +1402,38 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__show)
-            opts="-h --config --json --help"
+            opts="-h --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__orders__subcmd__summary)
+            opts="-h --ledger --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1227,12 +1446,16 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__orders__subcmd__verify)
-            opts="-h --config --json --help"
+            opts="-h --ledger --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -28,8 +28,10 @@ complete -c sitepilot -n "__fish_sitepilot_needs_command" -l config -d 'The conf
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -s h -l help -d 'Print help'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -s V -l version -d 'Print version'
+complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "init" -d 'Write the config of a new site, from a few answers'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "run" -d 'Run the controller'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "check" -d 'Check a config and what it points to'
+complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "backup" -d 'The whole site in one file: ledger, accounts, config and secrets, running or stopped'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "status" -d 'The whole site, from the running controller'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "orders" -d 'The ledger'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "meters" -d 'The meters and their buses'
@@ -39,32 +41,61 @@ complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "decode" -d 'Any
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "sim" -d 'A simulated peer, for a bench or a lab'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "demo" -d 'A whole site in one process, with outages and a verdict; needs no config'
 complete -c sitepilot -n "__fish_sitepilot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l code -d 'Station code, as the cloud knows it' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l name -d 'Name of the site, for people; the station code if left out' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l timezone -d 'Time zone in which tariffs apply, such as Asia/Shanghai' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l cloud-url -d 'The cloud\'s MQTT broker, such as mqtts://mqtt.example.com:8883' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l cloud-code-file -d 'The file with the code that a registration at the cloud is allowed with' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l cloud-password-file -d 'The file with the password of the cloud\'s default account' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l cloud-revision -d 'The revision of the protocol that the cloud speaks: 1.0 or 1.10' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l part-number -d 'Part number of this site, as agreed with the cloud' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l serial -d 'Serial number of this site, as agreed with the cloud; the station code if left out' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l vendor -d 'Vendor of this site, as agreed with the cloud' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l username -d 'The cloud\'s default account, with which the site registers' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l pile -d 'Serial number of a pile that may register; once for each pile' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l connectors -d 'Connectors of each pile' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l port -d 'Serial port with meters; once for each port. Left out, every RS-485 adapter becomes a bus' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l data-dir -d 'Where the ledger is kept; left out, /var/lib/sitepilot' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l config -d 'The config' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l no-input -d 'Ask nothing: what is missing is an error'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l force -d 'Write a new config where there is one; the old one is kept as site.toml.old'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -l json -d 'Print one JSON document instead of a table'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand init" -s h -l help -d 'Print help'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand run" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand run" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand run" -s h -l help -d 'Print help'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand check" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand check" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand check" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand backup" -l config -d 'The config' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand backup" -l force -d 'Replace the file if it is there'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand backup" -l if-outdated -d 'Only if this version would migrate the ledger'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand backup" -l json -d 'Print one JSON document instead of a table'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand backup" -s h -l help -d 'Print help'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand status" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand status" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand status" -s h -l help -d 'Print help'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -l config -d 'The config' -r -F
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -l json -d 'Print one JSON document instead of a table'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -s h -l help -d 'Print help'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "list" -d 'Newest first'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "show" -d 'One order with all that is known of it'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "export" -d 'All orders, newest first'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "retry" -d 'Send an order again that a backend has refused'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "import" -d 'Take over the orders of another ledger, such as one that was set aside'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "verify" -d 'Check the journal\'s chain, and the orders against it'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -l config -d 'The config' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -l json -d 'Print one JSON document instead of a table'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "list" -d 'Newest first'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "show" -d 'One order with all that is known of it'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "export" -d 'All orders, newest first'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "retry" -d 'Send an order again that a backend has refused'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "import" -d 'Take over the orders of another ledger, such as one that was set aside'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "verify" -d 'Check the journal\'s chain, and the orders against it'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "summary" -d 'How many orders there are, and how many are not settled'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and not __fish_seen_subcommand_from list show export retry import verify summary help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l state -d 'authorised, charging, stopping, interrupted, recorded or settled' -r
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l pile -d 'Code of a pile' -r
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l since -d 'Begun at or after, such as 2026-11-20 or 2026-11-20T08:00:00+08:00' -r
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l limit -d 'At most that many' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from show" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from show" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -73,24 +104,33 @@ jsonl\t'One JSON document a line'"
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l state -d 'authorised, charging, stopping, interrupted, recorded or settled' -r
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l pile -d 'Code of a pile' -r
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l since -d 'Begun at or after, such as 2026-11-20 or 2026-11-20T08:00:00+08:00' -r
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from retry" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from retry" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from retry" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from import" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from import" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from import" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from verify" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from verify" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from verify" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from summary" -l ledger -d 'Read this ledger instead, on a copy: a file, a backup, or the data directory of a card' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from summary" -l config -d 'The config' -r -F
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from summary" -l json -d 'Print one JSON document instead of a table'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from summary" -s h -l help -d 'Print help'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "list" -d 'Newest first'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "show" -d 'One order with all that is known of it'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "export" -d 'All orders, newest first'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Send an order again that a backend has refused'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take over the orders of another ledger, such as one that was set aside'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check the journal\'s chain, and the orders against it'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "summary" -d 'How many orders there are, and how many are not settled'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand orders; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand meters; and not __fish_seen_subcommand_from list read scan replaced help" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand meters; and not __fish_seen_subcommand_from list read scan replaced help" -l json -d 'Print one JSON document instead of a table'
@@ -239,23 +279,26 @@ complete -c sitepilot -n "__fish_sitepilot_using_subcommand demo" -l seed -d 'Th
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand demo" -l config -d 'The config' -r -F
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand demo" -l json -d 'Print one JSON document instead of a table'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "run" -d 'Run the controller'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "check" -d 'Check a config and what it points to'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "status" -d 'The whole site, from the running controller'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "orders" -d 'The ledger'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "meters" -d 'The meters and their buses'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "piles" -d 'The piles'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "uplinks" -d 'The uplinks'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "decode" -d 'Any frame, readable'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "sim" -d 'A simulated peer, for a bench or a lab'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "demo" -d 'A whole site in one process, with outages and a verdict; needs no config'
-complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from run check status orders meters piles uplinks decode sim demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "init" -d 'Write the config of a new site, from a few answers'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "run" -d 'Run the controller'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "check" -d 'Check a config and what it points to'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "backup" -d 'The whole site in one file: ledger, accounts, config and secrets, running or stopped'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "status" -d 'The whole site, from the running controller'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "orders" -d 'The ledger'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "meters" -d 'The meters and their buses'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "piles" -d 'The piles'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "uplinks" -d 'The uplinks'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "decode" -d 'Any frame, readable'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "sim" -d 'A simulated peer, for a bench or a lab'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "demo" -d 'A whole site in one process, with outages and a verdict; needs no config'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and not __fish_seen_subcommand_from init run check backup status orders meters piles uplinks decode sim demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "list" -d 'Newest first'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "show" -d 'One order with all that is known of it'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "export" -d 'All orders, newest first'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "retry" -d 'Send an order again that a backend has refused'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "import" -d 'Take over the orders of another ledger, such as one that was set aside'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "verify" -d 'Check the journal\'s chain, and the orders against it'
+complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from orders" -f -a "summary" -d 'How many orders there are, and how many are not settled'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from meters" -f -a "list" -d 'The meters with their last values, and how their buses do'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from meters" -f -a "read" -d 'Read a meter now, and show its registers; opens the port itself if no controller runs'
 complete -c sitepilot -n "__fish_sitepilot_using_subcommand help; and __fish_seen_subcommand_from meters" -f -a "scan" -d 'Find meters on a bus and guess what they are; borrows the bus from a running controller'
