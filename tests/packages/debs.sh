@@ -1,0 +1,30 @@
+# Sourced. Packages: made of any program, and brought to the machine under test.
+
+# Where packages lie on that machine.
+depot=/var/cache/sitepilot-test
+
+# Makes a package of a program and prints where it is.
+package_of() {
+  local program=$1 version=$2
+  if [ ! -e "$root/deploy/package.sh" ]; then source /tmp/g/thin.sh; mkdir -p "$work/debs"; package "$@"; return; fi
+  fail todo
+}
+
+# Puts a package, and whatever it needs of Debian, where it can be installed without a network.
+fetch_dependencies() {
+  mkdir -p "$machine$depot"
+  cp "$1" "$machine$depot/"
+  expect 'the machine knows what there is to install' in_tree apt-get update -q
+  expect 'what the package needs is there' \
+    in_tree apt-get install -qy --no-install-recommends --download-only "$depot/$(basename "$1")"
+}
+
+# Installs a package as people do. Its words are kept in $installed.
+install_package() {
+  cp "$1" "$machine$depot/"
+  installed=$(inside apt-get install -qy --allow-downgrades "$depot/$(basename "$1")" 2>&1) || {
+    printf '%s\n' "$installed" >&2
+    fail "$(basename "$1") cannot be installed"
+  }
+  say "$(basename "$1") is installed"
+}
