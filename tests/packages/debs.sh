@@ -3,11 +3,12 @@
 # Where packages lie on that machine.
 depot=/var/cache/sitepilot-test
 
-# Makes a package of a program and prints where it is.
+# Makes a package of a program that was built for this machine, and prints where it is.
 package_of() {
-  local program=$1 version=$2
-  if [ ! -e "$root/deploy/package.sh" ]; then source /tmp/g/thin.sh; mkdir -p "$work/debs"; package "$@"; return; fi
-  fail todo
+  local program=$1 version=$2 architecture
+  architecture=$(dpkg --print-architecture)
+  BINARY=$program DEB_VERSION=$version bash "$root/deploy/package.sh" "$architecture" >&2
+  printf '%s\n' "$root/target/debian/sitepilot_${version}_$architecture.deb"
 }
 
 # Puts a package, and whatever it needs of Debian, where it can be installed without a network.
@@ -16,7 +17,7 @@ fetch_dependencies() {
   cp "$1" "$machine$depot/"
   expect 'the machine knows what there is to install' in_tree apt-get update -q
   expect 'what the package needs is there' \
-    in_tree apt-get install -qy --no-install-recommends --download-only "$depot/$(basename "$1")"
+    in_tree apt-get install -qy --download-only "$depot/$(basename "$1")"
 }
 
 # Installs a package as people do. Its words are kept in $installed.

@@ -11,7 +11,7 @@ export LC_ALL=C.UTF-8
 
 scenario=${scenario:-packages}
 
-say() { printf '  %s: %s\n' "$scenario" "$*"; }
+say() { printf '  %s %4ds: %s\n' "$scenario" "$SECONDS" "$*"; }
 
 fail() {
   printf '\nFAILED %s: %s\n' "$scenario" "$*" >&2
@@ -54,9 +54,12 @@ expect_text() {
   say "$what"
 }
 
-# Waits for something that happens by itself. The limit is there to find what never happens.
+# Half seconds until what never happens is given up.
+patience=${PATIENCE:-240}
+
+# Waits for something that happens by itself.
 await() {
-  local what=$1 tries=240
+  local what=$1 tries=$patience
   shift
   until "$@" >/dev/null 2>&1; do
     tries=$((tries - 1))

@@ -5,7 +5,7 @@ peers=$machines/peers
 # Those that run: process and writing end of what each is told, by name.
 declare -A peer_process peer_words
 
-# Starts a peer from its command line.
+# Starts a peer from its command line, with the programs of this machine.
 start_peer() {
   local name=$1 words
   shift
@@ -13,7 +13,8 @@ start_peer() {
   rm -f "$peers/$name.words"
   mkfifo "$peers/$name.words"
   exec {words}<>"$peers/$name.words"
-  "$@" <"$peers/$name.words" >>"$peers/$name.news" 2>&1 {words}>&- &
+  nsenter --target "$leader" --net -- "$@" \
+    <"$peers/$name.words" >>"$peers/$name.news" 2>&1 {words}>&- &
   peer_process[$name]=$!
   peer_words[$name]=$words
   at_end "stop_peer '$name'"
@@ -57,12 +58,12 @@ cloud_port=1884
 start_broker() {
   mkdir -p "$peers"
   printf 'listener %s 127.0.0.1\nallow_anonymous true\nuser root\n' $cloud_port >"$peers/mosquitto.conf"
-  start_peer broker beside env PATH="$PATH:/usr/sbin" mosquitto -c "$peers/mosquitto.conf"
+  start_peer broker env PATH="$PATH:/usr/sbin" mosquitto -c "$peers/mosquitto.conf"
 }
 
 start_cloud() {
   start_broker
-  start_peer cloud beside "$1" sim backend --broker mqtt://127.0.0.1:$cloud_port --interval 5
+  start_peer cloud "$1" sim backend --broker mqtt://127.0.0.1:$cloud_port --interval 5
   await_news broker SIM-BACKEND
 }
 

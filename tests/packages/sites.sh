@@ -68,7 +68,7 @@ config_as_it_is() {
 start_pile() {
   local name=$1
   shift
-  start_peer "$name" beside "$program" sim pile --speed 30 --seed "${#peer_process[@]}" "$@"
+  start_peer "$name" "$program" sim pile --speed 30 --seed "${#peer_process[@]}" "$@"
   await_news "$name" Booted
 }
 
@@ -94,6 +94,8 @@ charge() {
   finish "$@"
 }
 
+export_orders() { inside sitepilot orders export --format csv; }
+
 # Orders of a state, or of any, as the site tells.
 orders() {
   local state=${1:-}
@@ -102,5 +104,17 @@ orders() {
 }
 
 orders_are() { [ "$(orders "${2:-}")" = "$1" ]; }
+
+# Orders that have ended, as they are exported, in their own order.
+ended_orders() {
+  export_orders | python3 -c '
+import csv, sys
+for row in sorted(csv.DictReader(sys.stdin), key=lambda row: row["id"]):
+    if row["ended_at"]:
+        print(row)
+'
+}
+
+healthy() { beside curl -fsS http://127.0.0.1:8080/healthz; }
 
 main_process() { inside systemctl show --value --property MainPID sitepilot; }
