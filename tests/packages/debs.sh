@@ -29,3 +29,12 @@ install_package() {
   }
   say "$(basename "$1") is installed"
 }
+
+# Removes or purges it. Its words are kept in $removed.
+remove_package() {
+  removed=$(inside apt-get "$1" -qy sitepilot 2>&1) || {
+    printf '%s\n' "$removed" >&2
+    fail "apt-get $1"
+  }
+  say "apt-get $1 is done"
+}

@@ -30,6 +30,7 @@ in_tree() {
     --setenv=LC_ALL="$LC_ALL" --setenv=DEBIAN_FRONTEND=noninteractive "$@" </dev/null
 }
 
+# Boots it; fails if it does not come up.
 boot() {
   local log=$machines/console.log
   systemd-nspawn -q -D "$machine" -b --console=pipe --register=no --keep-unit --private-network \
@@ -37,7 +38,7 @@ boot() {
   keeper=$!
   at_end shut_down
   local tries=240
-  until [ -n "$(leader_of "$keeper")" ] && leader=$(leader_of "$keeper") && answers; do
+  until leader=$(leader_of "$keeper") && enter && answers; do
     tries=$((tries - 1))
     if [ $tries -eq 0 ] || ! kill -0 "$keeper" 2>/dev/null; then
       tail -n 30 "$log" >&2
@@ -45,10 +46,19 @@ boot() {
     fi
     sleep 0.5
   done
+  say 'the machine is up'
 }
 
 # The first process of a container.
-leader_of() { pgrep -P "$1" | head -n 1; }
+leader_of() { pgrep -P "$1" | head -n 1 | grep .; }
+
+# What brings a command to the machine.
+on_the_machine=(false)
+
+enter() {
+  on_the_machine=(nsenter --target "$leader" --all --wdns=/root -- /usr/bin/env -i
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL="$LC_ALL" DEBIAN_FRONTEND=noninteractive)
+}
 
 answers() {
   local state
@@ -63,10 +73,7 @@ tell_what_is_known() {
 }
 
 # Runs a command on the machine.
-inside() {
-  nsenter --target "$leader" --all --wdns=/root -- /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    HOME=/root LC_ALL="$LC_ALL" DEBIAN_FRONTEND=noninteractive TERM=dumb "$@"
-}
+inside() { "${on_the_machine[@]}" "$@"; }
 
 # Runs a command of this machine on the network of that one.
 beside() { nsenter --target "$leader" --net -- "$@"; }

@@ -5,16 +5,22 @@ peers=$machines/peers
 # Those that run: process and writing end of what each is told, by name.
 declare -A peer_process peer_words
 
-# Starts a peer from its command line, with the programs of this machine.
+# Starts a program of this machine beside the one under test.
 start_peer() {
+  local name=$1
+  shift
+  start_told "$name" nsenter --target "$leader" --net -- "$@"
+}
+
+# Starts a command that is told what to do, and says what is new.
+start_told() {
   local name=$1 words
   shift
   mkdir -p "$peers"
   rm -f "$peers/$name.words"
   mkfifo "$peers/$name.words"
   exec {words}<>"$peers/$name.words"
-  nsenter --target "$leader" --net -- "$@" \
-    <"$peers/$name.words" >>"$peers/$name.news" 2>&1 {words}>&- &
+  "$@" <"$peers/$name.words" >>"$peers/$name.news" 2>&1 {words}>&- &
   peer_process[$name]=$!
   peer_words[$name]=$words
   at_end "stop_peer '$name'"

@@ -100,7 +100,7 @@ export_orders() { inside sitepilot orders export --format csv; }
 orders() {
   local state=${1:-}
   inside sitepilot orders list --json ${state:+--state "$state"} |
-    python3 -c 'import json, sys; listed = json.load(sys.stdin); print(len(listed.get("orders", listed) if isinstance(listed, dict) else listed))'
+    python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'
 }
 
 orders_are() { [ "$(orders "${2:-}")" = "$1" ]; }

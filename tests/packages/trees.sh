@@ -33,6 +33,8 @@ tree() {
       [ "$tries" -lt 3 ] || { tail -n 20 "$path.log" >&2; fail "no tree of $suite for $architecture"; }
       rm -rf "$path"
     done
+    # A program of another architecture sees the devices of this machine, not those of its tree.
+    case " ${options[*]} " in *' --foreign '*) rm -rf "$path/dev" ;; esac
     touch "$path.done"
   fi
   printf '%s\n' "$path"

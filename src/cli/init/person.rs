@@ -44,12 +44,13 @@ impl Typist {
 
 impl Person for Typist {
     fn ask(&mut self, question: &str, manner: Manner) -> anyhow::Result<Option<String>> {
-        eprint!("{question} ");
-        io::stderr().flush()?;
+        // Before the question is there to be answered.
         let hidden = match manner {
             Manner::Hidden => Some(self.scene.hide()?),
             Manner::Shown => None,
         };
+        eprint!("{question} ");
+        io::stderr().flush()?;
         let mut line = Vec::new();
         let read = io::stdin().lock().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
         if hidden.is_some() || !line.ends_with(b"\n") {
