@@ -22,7 +22,7 @@ pub(super) fn run(common: &Common) -> Exit {
     let config = match Config::load(&common.config) {
         Ok(config) => config,
         Err(faults) => {
-            manager.status(&format!("the config has faults: {faults}"));
+            manager.status(&in_short(&faults));
             return check::tell(&faults);
         }
     };
@@ -49,6 +49,15 @@ fn step_down(common: &Common) -> anyhow::Result<()> {
         eprintln!("running as {}, whom {} belongs to", user.name(), paths.data_dir.display());
     }
     Ok(())
+}
+
+/// What is wrong with a config, in a line.
+fn in_short(ConfigError(faults): &ConfigError) -> String {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    match faults.len() {
+        0 | 1 => format!("the config has faults: {first}"),
+        more => format!("the config has faults: {first}; {} more", more - 1),
+    }
 }
 
 /// Whether a restart with the same config would end the same way.
