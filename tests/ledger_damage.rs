@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::mpsc};
 
 use sitepilot::{
     domain::{id::OrderSeq, order::Order},
-    ledger::{Filter, Ledger, LedgerError, open_copy, open_salvaged_copy},
+    ledger::{Filter, Ledger, LedgerError, Options, Phase, Phases, open_copy, open_salvaged_copy},
     site::Lookup,
 };
 
@@ -138,6 +138,43 @@ fn a_file_of_the_first_schema_is_taken_over_sound_or_damaged() {
     assert!(opening.salvaged.unwrap().kept >= ORDERS - 12);
     assert!(all(&ledger).iter().all(|(seq, order)| expected[seq] == *order));
     assert_eq!(ledger.load().unwrap().passes, []);
+}
+
+/// What an opening says it is busy with.
+fn phases(dir: &Path) -> Vec<Phase> {
+    let (told, phases) = mpsc::channel();
+    let told = Phases::told(move |phase| told.send(phase).unwrap());
+    let options = Options { phases: told, ..orders::options() };
+    drop(Ledger::open(dir, options).unwrap());
+    phases.into_iter().collect()
+}
+
+#[test]
+fn an_opening_tells_what_it_is_busy_with() {
+    let dir = scratch::folder();
+    assert_eq!(phases(dir.path()), [Phase::Restoring { orders: 0 }]);
+
+    let dir = scratch::folder();
+    whole(dir.path());
+    let path = dir.path().join("ledger.db");
+    let restoring = Phase::Restoring { orders: ORDERS };
+    first_schema(&path);
+    let mut bytes = fs::read(&path).unwrap();
+    let checking = Phase::Checking { bytes: u64::try_from(bytes.len()).unwrap() };
+    let migrating = |from| Phase::Migrating { from, to: from + 1 };
+    let wanted = [checking, migrating(1), migrating(2), migrating(3), restoring];
+    assert_eq!(phases(dir.path()), wanted);
+
+    let needle = format!("{:012}", 150);
+    let at = bytes.windows(12).position(|text| text == needle.as_bytes()).unwrap();
+    bytes[at / 1024 * 1024..][..1024].fill(0);
+    let dir = scratch::folder();
+    fs::write(dir.path().join("ledger.db"), bytes).unwrap();
+    let told = phases(dir.path());
+    assert_eq!(told[..2], [checking, Phase::Salvaging { orders: 0 }]);
+    let Phase::Salvaging { orders } = told[2] else { panic!("{told:?}") };
+    assert!((ORDERS - 12..ORDERS).contains(&orders), "{told:?}");
+    assert_eq!(*told.last().unwrap(), Phase::Restoring { orders });
 }
 
 #[test]

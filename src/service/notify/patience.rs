@@ -17,8 +17,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const EXTENSION: Duration = Duration::from_secs(30);
 
 /// Processor time between two looks that is progress. A start that waits for ever for a disk uses
-/// none; one that reads from a slow one uses much more.
-const PROGRESS: Duration = Duration::from_micros(100);
+/// none, and threads that merely wake up less than a fifth of this; one that reads a hundred pages
+/// a second from a slow card, much more.
+const PROGRESS: Duration = Duration::from_millis(2);
 
 /// Asks the manager for more time whenever the start has got on, until it is dropped.
 ///
