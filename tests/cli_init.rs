@@ -37,9 +37,10 @@ impl Desk {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `init` into the directory `etc`, with these flags and nobody to ask.
+    /// `init` into the directory `etc`, with these flags and nobody to ask, by a careful caller.
     fn init(&self, flags: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh", PROGRAM]);
         command.args(["init", "--config"]).arg(self.path("etc/site.toml")).args(flags);
         command.stdin(Stdio::null()).output().unwrap()
     }

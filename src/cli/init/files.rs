@@ -91,7 +91,9 @@ impl Staging {
         let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
         for dir in missing.into_iter().rev() {
             let make = || {
-                DirBuilder::new().mode(0o750).create(dir)?;
+                DirBuilder::new().mode(0o700).create(dir)?;
+                // Whatever the caller's mask: the service has to come in.
+                fs::set_permissions(dir, Permissions::from_mode(0o750))?;
                 let ids = owner.ids();
                 ids.map_or(Ok(()), |(uid, gid)| chown(dir, uid, gid)).map_err(io::Error::from)
             };

@@ -94,6 +94,7 @@ impl<'a> Outcome<'a> {
         }
         self.for_piles(&mut text);
         self.for_cloud(&mut text);
+        self.for_meters(&mut text);
         self.next(&mut text);
         text
     }
@@ -143,11 +144,26 @@ impl<'a> Outcome<'a> {
         );
     }
 
+    fn for_meters(&self, text: &mut String) {
+        let ports = &self.site.ports;
+        if !ports.is_empty() {
+            let _ = writeln!(text, "\nSerial ports for meters:");
+        }
+        for port in ports {
+            let buses = self.site.buses();
+            let bus = buses.iter().find(|(_, of)| *of == port).map(|(name, _)| name.as_str());
+            let part = bus.unwrap_or("commented out");
+            let _ = writeln!(text, "  {part}: {}\n    {}", port.path, port.about);
+        }
+    }
+
     fn next(&self, text: &mut String) {
         let config = self.paths.config.display();
+        let is_new = self.placed.iter().all(|placed| placed.old.is_none());
         let _ = writeln!(text, "\nNext:");
         if self.paths.config == Path::new(SERVICE_CONFIG) {
-            let _ = writeln!(text, "  sudo systemctl start sitepilot\n  sudo sitepilot status");
+            let start = if is_new { "start" } else { "restart" };
+            let _ = writeln!(text, "  sudo systemctl {start} sitepilot\n  sudo sitepilot status");
             for (name, _) in self.site.buses() {
                 let _ = writeln!(text, "  sudo sitepilot meters scan --bus {name}");
             }
