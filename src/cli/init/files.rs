@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use rustix::{
-    fs::{chown, fchown},
+    fs::{CWD, RenameFlags, chown, fchown, renameat_with},
     process::{Gid, Uid},
 };
 
@@ -144,9 +144,8 @@ impl Staging {
             fs::rename(&new, path)?;
             return Ok(Some(old));
         }
-        // Unlike a renaming it fails where something has come in between.
-        fs::hard_link(&new, path)?;
-        fs::remove_file(&new)?;
+        // Something may have come in between.
+        renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE)?;
         Ok(None)
     }
 }
