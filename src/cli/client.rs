@@ -20,11 +20,17 @@ pub(super) struct Client {
     runtime: Runtime,
     sender: http1::SendRequest<Full<Bytes>>,
     connection: tokio::task::JoinSet<()>,
+    patience: Duration,
 }
 
 impl Client {
     /// Connects; `None` if no controller runs there.
     pub(super) fn connect(socket: &Path) -> anyhow::Result<Option<Self>> {
+        Self::connect_for(socket, PATIENCE)
+    }
+
+    /// Connects, for questions whose answer is waited for only so long.
+    pub(super) fn connect_for(socket: &Path, patience: Duration) -> anyhow::Result<Option<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut connection = tokio::task::JoinSet::new();
         let sender = runtime.block_on(async {
@@ -40,7 +46,7 @@ impl Client {
             });
             Ok(Some(sender))
         })?;
-        Ok(sender.map(|sender| Self { runtime, sender, connection }))
+        Ok(sender.map(|sender| Self { runtime, sender, connection, patience }))
     }
 
     /// Asks for a document.
@@ -53,23 +59,14 @@ impl Client {
         self.call(Method::POST, path, body)
     }
 
+    /// Asks for a page, whatever it says.
+    pub(super) fn page(&mut self, path: &str) -> anyhow::Result<String> {
+        let (_, bytes) = self.ask(Method::GET, path, None)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn call(&mut self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "sitepilot")
-            .header("content-type", "application/json")
-            .body(Full::new(bytes))?;
-        let call = self.sender.send_request(request);
-        let (status, bytes) = self.runtime.block_on(async {
-            let answer = tokio::time::timeout(PATIENCE, call).await??;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| anyhow!("{error}"))?;
-            anyhow::Ok((status, body.to_bytes()))
-        })?;
-        debug_assert!(!self.connection.is_empty());
+        let (status, bytes) = self.ask(method, path, body)?;
         let document: Value = serde_json::from_slice(&bytes)
             .with_context(|| format!("the controller's answer is no JSON: {status}"))?;
         if status == StatusCode::OK {
@@ -79,6 +76,35 @@ impl Client {
             Some(error) => bail!("{error}"),
             None => bail!("the controller said {status}"),
         }
+    }
+
+    fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "sitepilot")
+            .header("content-type", "application/json")
+            .body(Full::new(bytes))?;
+        let call = self.sender.send_request(request);
+        let patience = self.patience;
+        let answer = self.runtime.block_on(async {
+            let answered = tokio::time::timeout(patience, async {
+                let answer = call.await?;
+                let status = answer.status();
+                let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+                let body = body.map_err(|error| anyhow!("{error}"))?;
+                anyhow::Ok((status, body.to_bytes()))
+            });
+            answered.await.map_err(|_| anyhow!("no answer within {} s", patience.as_secs()))?
+        });
+        debug_assert!(!self.connection.is_empty());
+        answer
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod decode;
 mod demo;
+mod doctor;
 mod dossier;
 mod init;
 mod meters;
@@ -138,6 +139,8 @@ enum Command {
     Backup(backup::Arguments),
     /// The whole site, from the running controller
     Status,
+    /// What is the matter, and all that helps to find out, in one text without secrets
+    Doctor(doctor::Arguments),
     /// The ledger
     Orders(orders::Arguments),
     /// The meters and their buses
@@ -177,6 +180,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check => Ok(check::run(common)),
         Command::Backup(arguments) => backup::run(common, &arguments),
         Command::Status => status::run(common),
+        Command::Doctor(arguments) => doctor::run(common, &arguments),
         Command::Orders(arguments) => orders::run(common, &arguments),
         Command::Meters(command) => meters::run(common, &command),
         Command::Piles(command) => status::piles(common, &command),

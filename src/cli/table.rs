@@ -6,6 +6,11 @@ use serde::Serialize;
 
 /// Prints a table; nothing but the heading if there are no rows.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+    print(&aligned(heading, rows));
+}
+
+/// A table as a text.
+pub(super) fn aligned<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(width);
     for row in rows {
         for (widest, cell) in widths.iter_mut().zip(row) {
@@ -16,7 +21,7 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
     for row in rows {
         text.push_str(&line(row, &widths));
     }
-    print(&text);
+    text
 }
 
 /// Prints one JSON document.
