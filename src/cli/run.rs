@@ -16,6 +16,7 @@ pub(super) fn run(common: &Common) -> Exit {
     // A manager that cannot be reached gives the start up by itself, and says so.
     let manager = Arc::new(Manager::of_environment().unwrap_or_default());
     if let Err(error) = step_down(common) {
+        manager.status(&format!("cannot start: {error:#}"));
         eprintln!("{error:#}");
         return Exit::Failed;
     }
