@@ -14,6 +14,7 @@ mod dossier;
 mod init;
 mod meters;
 mod orders;
+mod restore;
 mod run;
 mod sim;
 mod status;
@@ -137,6 +138,8 @@ enum Command {
     Check,
     /// The whole site in one file: ledger, accounts, config and secrets, running or stopped
     Backup(backup::Arguments),
+    /// Put a backup in its place, on this machine or a new one
+    Restore(restore::Arguments),
     /// The whole site, from the running controller
     Status,
     /// What is the matter, and all that helps to find out, in one text without secrets
@@ -179,6 +182,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run => Ok(run::run(common)),
         Command::Check => Ok(check::run(common)),
         Command::Backup(arguments) => backup::run(common, &arguments),
+        Command::Restore(arguments) => restore::run(common, &arguments),
         Command::Status => status::run(common),
         Command::Doctor(arguments) => doctor::run(common, &arguments),
         Command::Orders(arguments) => orders::run(common, &arguments),

@@ -5,7 +5,11 @@
 //! is copied under one read transaction, page by page as SQLite gives them, so the copy is the
 //! ledger as it was at one moment; that of a stopped one is copied with its log.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, backup::Backup as Pages, params};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +18,9 @@ use super::{
     Options, Summary, Verdict,
     copy::{file_of, hold_still, with_suffix},
     error::LedgerError,
-    open, reader, schema, verify,
+    journal,
+    note::{self, Note},
+    open, reader, salvage, schema, verify,
 };
 use crate::sys::user;
 
@@ -174,14 +180,20 @@ impl Draft {
         Ok(Self { conn })
     }
 
-    /// Copies a backup to a file that must not be there, so that what is checked is what is used.
+    /// Opens a backup to look into it; nothing is made beside it.
     ///
     /// # Errors
     ///
-    /// `Full`, `Io`, and `Corrupt` if it is no database.
-    pub fn copy_of(backup: &Path, to: &Path) -> Result<Self, LedgerError> {
-        io::copy(&mut File::open(backup)?, &mut new_file(to)?)?;
-        Self::open(to)
+    /// `Corrupt` if it is none, `Io`.
+    pub fn read(path: &Path) -> Result<Self, LedgerError> {
+        // One with a log beside it is no backup, and opening it would make files.
+        if head_of(path)?[WRITE_VERSION] != ROLLBACK {
+            return Err(LedgerError::corrupt("it is no backup"));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
+        Ok(Self { conn })
     }
 
     /// Puts other files beside the ledger.
@@ -280,11 +292,7 @@ impl Draft {
     }
 
     /// Takes the other files out, so that it is a ledger and nothing else; their pages are wiped.
-    ///
-    /// # Errors
-    ///
-    /// `Full`, `Io`.
-    pub fn strip(&self) -> Result<(), LedgerError> {
+    fn strip(&self) -> Result<(), LedgerError> {
         Ok(self.conn.execute_batch("DROP TABLE IF EXISTS luggage; DROP TABLE IF EXISTS backup")?)
     }
 
@@ -311,15 +319,25 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 ///
 /// `Corrupt` if it is no database, `Io`.
 pub fn schema_of(path: &Path) -> Result<i64, LedgerError> {
-    use std::io::Read as _;
-    const USER_VERSION: std::ops::Range<usize> = 60..64;
+    let head = head_of(&file_of(path))?;
+    let version = head[USER_VERSION].try_into().map(u32::from_be_bytes);
+    Ok(version.map_or(0, i64::from))
+}
+
+/// Where the head of a file has the number of its schema, and how it is written.
+const USER_VERSION: std::ops::Range<usize> = 60..64;
+const WRITE_VERSION: usize = 18;
+/// Written without a log beside it.
+const ROLLBACK: u8 = 1;
+
+/// The head of a database: <https://www.sqlite.org/fileformat.html>, section 1.3.
+fn head_of(file: &Path) -> Result<[u8; 100], LedgerError> {
     let mut head = [0; 100];
-    let read = File::open(file_of(path))?.read_exact(&mut head);
+    let read = File::open(file)?.read_exact(&mut head);
     if read.is_err() || !head.starts_with(b"SQLite format 3\0") {
         return Err(LedgerError::corrupt("it is not a database"));
     }
-    let version = head[USER_VERSION].try_into().map(u32::from_be_bytes);
-    Ok(version.map_or(0, i64::from))
+    Ok(head)
 }
 
 /// Number of the schema that this program brings a ledger to.
@@ -338,4 +356,116 @@ pub fn discard(path: &Path) -> Result<(), LedgerError> {
         open::remove_if_there(&with_suffix(path, suffix))?;
     }
     Ok(())
+}
+
+/// A data directory on which no controller runs, for as long as this lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+
+impl Lock {
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// `Locked` if a controller runs there, `Full`, `Io`.
+    pub fn take(dir: &Path) -> Result<Self, LedgerError> {
+        open::lock(dir).map(Self)
+    }
+}
+
+/// Where a backup is copied to before it is checked.
+const NEW_FILE: &str = "ledger.restore.db";
+
+/// Every member of the group may read a ledger, nobody else.
+const MODE: u32 = 0o640;
+
+/// A backup on its way into a data directory; what is not put in its seat is removed again.
+#[derive(Debug)]
+pub struct Seated {
+    /// `None` only while it takes its seat.
+    draft: Option<Draft>,
+    dir: PathBuf,
+}
+
+/// What a restored ledger has replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Where the former ledger is kept.
+    pub aside: Option<PathBuf>,
+    /// Journal rows of the former ledger beyond the restored one's.
+    pub newer_rows: Option<u64>,
+}
+
+impl Seated {
+    /// Copies a backup into a data directory.
+    ///
+    /// # Errors
+    ///
+    /// `Full`, `Io`, and `Corrupt` if it is no database.
+    pub fn copy(mut backup: File, dir: &Path) -> Result<Self, LedgerError> {
+        let path = dir.join(NEW_FILE);
+        discard(&path)?;
+        let mut seated = Self { draft: None, dir: dir.to_owned() };
+        io::copy(&mut backup, &mut new_file(&path)?)?;
+        seated.draft = Some(Draft::open(&path)?);
+        Ok(seated)
+    }
+
+    fn draft(&mut self) -> &mut Draft {
+        self.draft.as_mut().expect("only taking the seat takes it")
+    }
+
+    /// As [`Draft::check`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Draft::check`].
+    pub fn check(&mut self) -> Result<(Summary, Verdict), LedgerError> {
+        self.draft().check()
+    }
+
+    /// As [`Draft::luggage`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Draft::luggage`].
+    pub fn luggage(&mut self) -> Result<Vec<Item>, LedgerError> {
+        self.draft().luggage()
+    }
+
+    /// Makes it the ledger of the directory, without the other files. The former one is kept under
+    /// another name. Cut off at any point, the next start of the controller finds the one or the
+    /// other, whole.
+    ///
+    /// # Errors
+    ///
+    /// `Full`, `Io`.
+    pub fn take_seat(mut self) -> Result<Replaced, LedgerError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let draft = self.draft.take().expect("only this takes it");
+        draft.strip()?;
+        let head = journal::head(&draft.conn)?;
+        draft.close()?;
+        let new = self.dir.join(NEW_FILE);
+        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
+        // From here on the start of a controller ends what is cut off.
+        let whole = self.dir.join(salvage::NEW_FILE);
+        discard(&whole)?;
+        fs::rename(new, whole)?;
+        File::open(&self.dir)?.sync_all()?;
+        let aside = open::set_aside(&self.dir, "before-restore")?;
+        salvage::finish(&self.dir)?;
+        let noted = note::read(&self.dir).unwrap_or_default();
+        note::write(&self.dir, &Note { boot: noted.boot, head })?;
+        let newer = noted.head.n.checked_sub(head.n).filter(|rows| *rows > 0);
+        Ok(Replaced { newer_rows: newer.filter(|_| aside.is_some()), aside })
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        drop(self.draft.take());
+        // What cannot be removed is replaced by the next restore.
+        let _ = discard(&self.dir.join(NEW_FILE));
+    }
 }

@@ -94,7 +94,7 @@ fn replace(
     let conn = match prepare(dir, options, noted) {
         Ok((conn, _)) => conn,
         Err(LedgerError::Corrupt(_)) => {
-            set_aside(dir)?;
+            set_aside(dir, DAMAGED)?;
             (salvaged.lost, salvaged.kept) = (salvaged.lost + salvaged.kept, 0);
             prepare(dir, options, noted)?.0
         }
@@ -179,21 +179,30 @@ fn try_out(conn: &Connection) -> Result<(), LedgerError> {
     super::rows::for_each(conn, &caches.calendar, unsettled, [], |_| Ok(()))
 }
 
-/// Moves the file and its log out of the way, under a name that is not taken.
-pub(super) fn set_aside(dir: &Path) -> Result<PathBuf, LedgerError> {
-    let free = |number: &u32| !dir.join(format!("ledger.damaged-{number}.db")).exists();
+/// What a damaged file is called when it is set aside.
+pub(super) const DAMAGED: &str = "damaged";
+
+/// Moves the file and its log out of the way, under a name that is not taken; the file's new name,
+/// if there was one.
+pub(super) fn set_aside(dir: &Path, why: &str) -> Result<Option<PathBuf>, LedgerError> {
+    let name = |number: u32| dir.join(format!("ledger.{why}-{number}.db"));
+    let log = |number: u32| dir.join(format!("ledger.{why}-{number}.db-wal"));
+    let free = |number: &u32| !name(*number).exists() && !log(*number).exists();
     let number = (1..).find(free).expect("a directory cannot hold that many files");
-    let to = dir.join(format!("ledger.damaged-{number}.db"));
     let wal = dir.join(format!("{FILE}-wal"));
     // The log first: without the file it is never taken for the log of the next file.
     if wal.exists() {
-        fs::rename(wal, dir.join(format!("ledger.damaged-{number}.db-wal")))?;
+        fs::rename(wal, log(number))?;
     }
     // The shared index is rebuilt from the log; one of another file must not be found.
     remove_if_there(&dir.join(format!("{FILE}-shm")))?;
-    fs::rename(dir.join(FILE), &to)?;
+    let (file, to) = (dir.join(FILE), name(number));
+    let is_there = file.exists();
+    if is_there {
+        fs::rename(file, &to)?;
+    }
     File::open(dir)?.sync_all()?;
-    Ok(to)
+    Ok(is_there.then_some(to))
 }
 
 /// Removes a file that need not exist.

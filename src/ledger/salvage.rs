@@ -29,7 +29,7 @@ use crate::domain::{
     order::{Delivery, DeliveryState, Order, OrderState},
 };
 
-const NEW_FILE: &str = "ledger.salvage.db";
+pub(super) const NEW_FILE: &str = "ledger.salvage.db";
 
 /// Orders taken over in one transaction: the log in front of the new file stays small.
 const BATCH: usize = 500;
@@ -90,7 +90,8 @@ pub(super) fn replace(
     };
     new.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     drop(new);
-    let set_aside = open::set_aside(dir)?;
+    let aside = open::set_aside(dir, open::DAMAGED)?;
+    let set_aside = aside.unwrap_or_else(|| dir.join(open::FILE));
     finish(dir)?;
     Ok(Salvaged { set_aside, why, kept, lost })
 }

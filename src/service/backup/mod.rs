@@ -7,8 +7,10 @@
 use std::path::{Component, Path, PathBuf};
 
 mod collect;
+mod place;
 
 pub use collect::{Collected, collect};
+pub use place::{Places, check_names};
 
 /// Files beside the ledger that are not made anew by themselves, and whether a site may have none.
 const BESIDE_LEDGER: [&str; 3] = ["clock", "piles.toml", "uplinks.toml"];
