@@ -28,9 +28,6 @@ _sitepilot() {
             sitepilot,demo)
                 cmd="sitepilot__subcmd__demo"
                 ;;
-            sitepilot,doctor)
-                cmd="sitepilot__subcmd__doctor"
-                ;;
             sitepilot,help)
                 cmd="sitepilot__subcmd__help"
                 ;;
@@ -45,6 +42,9 @@ _sitepilot() {
                 ;;
             sitepilot,piles)
                 cmd="sitepilot__subcmd__piles"
+                ;;
+            sitepilot,restore)
+                cmd="sitepilot__subcmd__restore"
                 ;;
             sitepilot,run)
                 cmd="sitepilot__subcmd__run"
@@ -70,9 +70,6 @@ _sitepilot() {
             sitepilot__subcmd__help,demo)
                 cmd="sitepilot__subcmd__help__subcmd__demo"
                 ;;
-            sitepilot__subcmd__help,doctor)
-                cmd="sitepilot__subcmd__help__subcmd__doctor"
-                ;;
             sitepilot__subcmd__help,help)
                 cmd="sitepilot__subcmd__help__subcmd__help"
                 ;;
@@ -87,6 +84,9 @@ _sitepilot() {
                 ;;
             sitepilot__subcmd__help,piles)
                 cmd="sitepilot__subcmd__help__subcmd__piles"
+                ;;
+            sitepilot__subcmd__help,restore)
+                cmd="sitepilot__subcmd__help__subcmd__restore"
                 ;;
             sitepilot__subcmd__help,run)
                 cmd="sitepilot__subcmd__help__subcmd__run"
@@ -308,7 +308,7 @@ _sitepilot() {
 
     case "${cmd}" in
         sitepilot)
-            opts="-h -V --config --json --help --version init run check backup status doctor orders meters piles uplinks decode sim demo help"
+            opts="-h -V --config --json --help --version init run check backup restore status orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -409,30 +409,8 @@ _sitepilot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        sitepilot__subcmd__doctor)
-            opts="-h --output --config --json --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         sitepilot__subcmd__help)
-            opts="init run check backup status doctor orders meters piles uplinks decode sim demo help"
+            opts="init run check backup restore status orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -488,20 +466,6 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help__subcmd__demo)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        sitepilot__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -756,6 +720,20 @@ _sitepilot() {
         sitepilot__subcmd__help__subcmd__piles__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1604,6 +1582,24 @@ _sitepilot() {
         sitepilot__subcmd__piles__subcmd__list)
             opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__restore)
+            opts="-h --force --ledger-only --config-only --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
