@@ -164,3 +164,33 @@ async fn a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made() {
     refused(&bench, &["backup", path], "no backup was made");
     assert_eq!(names(out.path()), [""; 0], "what was begun is gone");
 }
+
+/// Makes a disk of 16 KiB that nobody else sees, has a backup made on it, and says what is left.
+const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=16k tmpfs \"$1\" || exit 9
+\"$2\" --config \"$3\" backup \"$1/x.backup\"; echo \"exit $?\"; ls -A \"$1\"";
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_left_on_it() {
+    if !sitepilot::sys::user::is_root() {
+        eprintln!("NOT TRIED: only root can mount a small disk");
+        return;
+    }
+    let mut bench = Bench::new();
+    bench.start().await;
+    let out = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", ON_A_SMALL_DISK, "sh"])
+        .args([out.path(), Path::new(env!("CARGO_BIN_EXE_sitepilot")), &bench.config()])
+        .output()
+        .unwrap();
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    if output.status.code() == Some(9) || told.contains("unshare failed") {
+        assert!(std::env::var_os("CI").is_none(), "no small disk can be mounted: {told}");
+        eprintln!("NOT TRIED: no small disk can be mounted: {told}");
+        return;
+    }
+    assert_eq!(said, "exit 1\n", "{told}");
+    assert!(told.contains("there is no room for it"), "{told}");
+    assert_eq!(bench.get("/healthz").0, 200);
+    assert_eq!(bench.terminate(), Some(0));
+}
