@@ -28,6 +28,9 @@ _sitepilot() {
             sitepilot,demo)
                 cmd="sitepilot__subcmd__demo"
                 ;;
+            sitepilot,doctor)
+                cmd="sitepilot__subcmd__doctor"
+                ;;
             sitepilot,help)
                 cmd="sitepilot__subcmd__help"
                 ;;
@@ -69,6 +72,9 @@ _sitepilot() {
                 ;;
             sitepilot__subcmd__help,demo)
                 cmd="sitepilot__subcmd__help__subcmd__demo"
+                ;;
+            sitepilot__subcmd__help,doctor)
+                cmd="sitepilot__subcmd__help__subcmd__doctor"
                 ;;
             sitepilot__subcmd__help,help)
                 cmd="sitepilot__subcmd__help__subcmd__help"
@@ -308,7 +314,7 @@ _sitepilot() {
 
     case "${cmd}" in
         sitepilot)
-            opts="-h -V --config --json --help --version init run check backup restore status orders meters piles uplinks decode sim demo help"
+            opts="-h -V --config --json --help --version init run check backup restore status doctor orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -409,8 +415,30 @@ _sitepilot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sitepilot__subcmd__doctor)
+            opts="-h --output --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sitepilot__subcmd__help)
-            opts="init run check backup restore status orders meters piles uplinks decode sim demo help"
+            opts="init run check backup restore status doctor orders meters piles uplinks decode sim demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -466,6 +494,20 @@ _sitepilot() {
             return 0
             ;;
         sitepilot__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sitepilot__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
