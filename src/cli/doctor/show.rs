@@ -159,7 +159,7 @@ pub(super) fn orders(orders: &Orders) -> String {
     list(&[
         ("orders", orders.orders.to_string()),
         ("not settled", orders.unsettled.to_string()),
-        ("oldest of them", orders.oldest_unsettled_s.map_or_else(|| NOTHING.to_owned(), moment)),
+        ("oldest", orders.oldest_unsettled_s.map_or_else(|| NOTHING.to_owned(), moment)),
         ("running", orders.open.to_string()),
         ("bytes", orders.bytes.to_string()),
         ("schema", orders.schema.to_string()),

@@ -202,6 +202,9 @@ fn a_service_that_does_not_run_is_told_with_the_reason() {
             facts.unit.as_mut().unwrap().restarts = 7;
         });
     }
+    only(Severe, "has ended, and starts again: signal 9", |facts| {
+        stopped(facts, "activating", "auto-restart", "signal", "9");
+    });
     only(Wrong, "is starting", |facts| stopped(facts, "activating", "start", "success", "0"));
     only(Severe, "a condition of its unit is not met", |facts| {
         stopped(facts, "inactive", "dead", "success", "0");
@@ -227,7 +230,7 @@ fn a_service_that_runs_but_not_well_is_told() {
     let unit =
         |change: fn(&mut Unit)| move |facts: &mut Facts| change(facts.unit.as_mut().unwrap());
     only(Severe, "again and again: 5 restarts", unit(|u| (u.restarts, u.up_s) = (5, Some(20))));
-    only(Note, "2 times, the last 1 d ago", unit(|u| u.restarts = 2));
+    only(Note, "times: 2, the last 1 d ago", unit(|u| u.restarts = 2));
     only(Wrong, "will not start with the machine", unit(|u| u.enabled = "disabled".to_owned()));
     only(Wrong, "for want of memory: 3", unit(|u| u.oom_kills = 3));
     only(Wrong, "was replaced while it runs", unit(|u| u.is_replaced = true));
@@ -268,6 +271,14 @@ fn faults_of_the_config_are_told() {
     only(Wrong, "expires in 5 days", |facts| {
         facts.config = config(&|config| config.warnings = vec![fault("expires in 5 days")]);
     });
+    assert_eq!(
+        found(|facts| {
+            let at_port = Fault { key: "bus[1].serial.port".to_owned(), ..fault("is not there") };
+            facts.config = config(&|config| config.warnings = vec![at_port.clone()]);
+        }),
+        [],
+        "what was found of the port is told"
+    );
     only(Note, "may not read all of it", |facts| {
         facts.config = config(&|config| config.unjudged = 2);
     });

@@ -26,7 +26,7 @@ mod interview;
 mod machine;
 mod outcome;
 mod person;
-mod ports;
+pub(super) mod ports;
 mod sample;
 mod secrets;
 mod site;

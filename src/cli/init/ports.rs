@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::site::{Part, Port};
+use super::site::Part;
+pub(in crate::cli) use super::site::Port;
 
 /// Ports that are told of; a board with more has a converter at the network.
 const MAX_PORTS: usize = 16;
@@ -34,20 +35,20 @@ const ADAPTERS: [&str; 10] = [
 
 /// Where the system tells of its devices.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(in crate::cli) struct Places {
     pub(super) dev: PathBuf,
     pub(super) sys: PathBuf,
 }
 
 impl Places {
     /// Those of a running system.
-    pub(super) fn of_system() -> Self {
+    pub(in crate::cli) fn of_system() -> Self {
         Self { dev: PathBuf::from("/dev"), sys: PathBuf::from("/sys") }
     }
 
     /// The ports that are there: those that become buses first. `wanted`: those that somebody has
     /// named become buses, and no others; with none named all that surely are adapters.
-    pub(super) fn ports(&self, wanted: &[String]) -> Vec<Port> {
+    pub(in crate::cli) fn ports(&self, wanted: &[String]) -> Vec<Port> {
         let stable = self.stable_names();
         let found = self.found();
         let about = |path: &str| {

@@ -52,18 +52,18 @@ pub(super) struct Cloud {
 
 /// A serial port of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Port {
+pub(in crate::cli) struct Port {
     /// The name it is to have in the config.
-    pub(super) path: String,
+    pub(in crate::cli) path: String,
     /// What it is, for people.
-    pub(super) about: String,
+    pub(in crate::cli) about: String,
     /// Whether it becomes a bus.
-    pub(super) part: Part,
+    pub(in crate::cli) part: Part,
 }
 
 /// What a port is to the config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(in crate::cli) enum Part {
     /// A bus.
     Bus,
     /// A bus that is commented out.

@@ -13,7 +13,9 @@ pub(super) fn find(facts: &Facts, topic: &mut Topic) {
     for fault in &config.faults {
         topic.severe(text(fault), hint(fault));
     }
-    for warning in &config.warnings {
+    // What is the matter with a port is told by what was found there.
+    let is_of_port = |warning: &&Fault| warning.key.ends_with("serial.port");
+    for warning in config.warnings.iter().filter(|warning| !is_of_port(warning)) {
         topic.wrong(text(warning), hint(warning));
     }
     if config.unjudged > 0 {

@@ -76,7 +76,7 @@ fn running(unit: &Unit, topic: &mut Topic) {
         topic.severe(text, LOOK);
     } else if restarts > 0 {
         let up = unit.up_s.map(|up_s| format!(", the last {} ago", lasting(up_s)));
-        let text = format!("systemd has restarted the service: {restarts} times");
+        let text = format!("systemd has restarted the service, times: {restarts}");
         topic.note(format!("{text}{}", up.unwrap_or_default()), LOOK);
     }
     if unit.oom_kills > 0 {
@@ -109,8 +109,9 @@ fn absent(unit: &Unit, topic: &mut Topic) {
              systemctl restart sitepilot",
         ),
         (_, "auto-restart") => {
-            let text = format!("the service ends again and again{}: {}", times(unit), why(unit));
-            topic.severe(text, hint(unit));
+            let is_often = unit.restarts >= MANY_RESTARTS;
+            let how = if is_often { "ends again and again" } else { "has ended, and starts again" };
+            topic.severe(format!("the service {how}{}: {}", times(unit), why(unit)), hint(unit));
         }
         ("activating", _) => topic.wrong("the service is starting", LOOK),
         ("failed", _) => {

@@ -95,7 +95,7 @@ fn judge(path: &Path, data_dir: &Path) -> Config {
             facts.warnings = warnings;
         }
         Err(faults) => {
-            let may_judge = service.is_some();
+            let may_judge = is_root() || is_service(data_dir);
             let (unjudged, faults) = faults
                 .0
                 .into_iter()
@@ -121,6 +121,11 @@ fn check(path: &Path) -> Result<(config::Config, Vec<Fault>), ConfigError> {
     Roster::open(&config)?;
     let warnings = config.warnings(path, Clock::passing().now().wall.known_s());
     Ok((config, warnings))
+}
+
+/// Whether the service runs as the user of this program.
+fn is_service(data_dir: &Path) -> bool {
+    service_user(data_dir).is_some_and(|user| user.uid == User::current().uid)
 }
 
 /// Credentials are there for the service only.

@@ -1,9 +1,9 @@
 //! Serial ports: those of the config, and those that are there.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
-    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,17 +16,10 @@ use super::{
     names::Names,
     processes,
 };
-use crate::sys::user::User;
+use crate::{cli::init::ports::Places, sys::user::User};
 
 /// Ports that are listed: a gateway has eight, an adapter up to sixteen.
 const MAX_PORTS: usize = 64;
-
-/// Where ports have names that stay.
-const NAMED: [&str; 2] = ["/dev/serial/by-id", "/dev/serial/by-path"];
-
-/// Begins of the names of ports below `/dev`, as the unit lets the service use them.
-const KINDS: [&str; 9] =
-    ["rs485-", "ttyUSB", "ttyACM", "ttyAMA", "ttymxc", "ttySC", "ttyO", "ttyXR", "ttyS"];
 
 pub(in crate::cli::doctor) fn look(
     assigned: &[Assignment],
@@ -35,7 +28,13 @@ pub(in crate::cli::doctor) fn look(
     let is_port = |a: &&Assignment| !a.is_comment && a.key == "port" && a.value.starts_with('/');
     let wanted: BTreeSet<PathBuf> =
         assigned.iter().filter(is_port).map(|a| PathBuf::from(&a.value)).collect();
-    let all = wanted.iter().cloned().chain(there()).collect::<BTreeSet<_>>();
+    let there = Places::of_system().ports(&[]);
+    let about: BTreeMap<PathBuf, String> = there
+        .iter()
+        .filter_map(|port| Some((fs::canonicalize(&port.path).ok()?, port.about.clone())))
+        .collect();
+    let there = there.into_iter().map(|port| PathBuf::from(port.path));
+    let all = wanted.iter().cloned().chain(there).collect::<BTreeSet<_>>();
     let groups = service.map(|user| (user, user.groups().unwrap_or_default()));
     let mut names = Names::new();
     let mut ports: Vec<Port> = all
@@ -43,27 +42,12 @@ pub(in crate::cli::doctor) fn look(
         .take(MAX_PORTS)
         .map(|path| port(wanted.contains(&path), path, groups.as_ref(), &mut names))
         .collect();
+    for port in &mut ports {
+        let known = port.device.as_ref().and_then(|device| about.get(device));
+        port.hardware = known.cloned().unwrap_or_default();
+    }
     holders(&mut ports);
     Ok(ports)
-}
-
-/// Names of the ports of this machine.
-fn there() -> impl Iterator<Item = PathBuf> {
-    let below = |dir: &str| {
-        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path())
-    };
-    let is_port = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        KINDS.iter().any(|kind| name.starts_with(kind)) && is_real(&name)
-    };
-    NAMED.into_iter().flat_map(below).chain(below("/dev").filter(is_port))
-}
-
-/// Of the ports on the board's chips some are only names: their driver found nothing there.
-fn is_real(name: &str) -> bool {
-    let kind = line(format!("/sys/class/tty/{name}/type"));
-    !name.starts_with("ttyS") || kind.is_some_and(|kind| kind != "0")
 }
 
 fn port(
@@ -88,29 +72,9 @@ fn port(
         };
         user.uid == 0 || port.mode >> shift & 0o6 == 0o6
     });
-    if meta.file_type().is_char_device() {
-        port.hardware = hardware(&device);
-        port.is_console = is_console(&device);
-    } else {
-        port.hardware = "no serial port".to_owned();
-    }
+    port.is_console = is_console(&device);
     port.device = Some(device);
     port
-}
-
-/// Driver, maker and product of a port, as far as the system tells.
-fn hardware(device: &Path) -> String {
-    let name = device.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let Ok(place) = Path::new("/sys/class/tty").join(&name).join("device").canonicalize() else {
-        return String::new();
-    };
-    let driver = fs::read_link(place.join("driver")).ok();
-    let driver = driver.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    // The adapter is a parent of the port.
-    let adapter = place.ancestors().take(4).find(|place| place.join("idVendor").exists());
-    let of_adapter = |what: &str| adapter.and_then(|place| line(place.join(what)));
-    let known = ["manufacturer", "product", "idVendor", "idProduct", "serial"].map(of_adapter);
-    driver.into_iter().chain(known.into_iter().flatten()).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the kernel's own messages go there.

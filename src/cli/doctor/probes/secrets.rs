@@ -1,6 +1,7 @@
 //! What the secrets are, so that they can be taken out.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::{self, Read as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -40,6 +41,8 @@ pub(in crate::cli::doctor) struct Secrets {
     pub(in crate::cli::doctor) unread: usize,
     /// Texts in which long numbers are no cards.
     pub(in crate::cli::doctor) known: Vec<String>,
+    /// Files that were looked at.
+    seen: BTreeSet<PathBuf>,
 }
 
 /// Collects them; `units`: the files of the unit.
@@ -117,7 +120,7 @@ impl Secrets {
 
     /// A small file; a pipe or a device is none. What is not there has no secret in it.
     fn read(&mut self, path: &Path) -> Option<String> {
-        if self.values.len() >= MAX_FILES {
+        if self.seen.len() >= MAX_FILES || !self.seen.insert(path.to_owned()) {
             return None;
         }
         match read(path) {
