@@ -15,6 +15,7 @@ use super::frame::{self, Incoming, Malformed, Publish};
 use super::guard::Who;
 use super::hub::{Guest, Seated, Sit};
 use super::lobby::Patience;
+use super::named::Named;
 use super::registry::{Identity, Login};
 use super::shared::Shared;
 use crate::domain::id::ConnectionId;
@@ -116,10 +117,8 @@ fn turn_away(shared: &Shared, error: Malformed, address: SocketAddr) -> Outcome 
         return Outcome::Refused(ConnectReturnCode::RefusedProtocolVersion);
     }
     shared.counters.malformed.one();
-    if shared.may_log() {
-        let hint = (error == Malformed::Header(TLS_RECORD)).then_some("is it TLS?");
-        tracing::warn!(%address, %error, hint, "connection closed before login");
-    }
+    let hint = (error == Malformed::Header(TLS_RECORD)).then_some("is it TLS?");
+    tracing::warn!(%address, %error, hint, "connection closed before login");
     Outcome::Dropped
 }
 
@@ -167,10 +166,8 @@ fn check(
     if let Some(will) = &connect.will
         && !identity.access.may_publish(&will.topic)
     {
-        if shared.may_log() {
-            let (name, topic) = (&identity.name, &will.topic);
-            tracing::warn!(%address, name, topic, "will refused");
-        }
+        let Named { pile, client } = Named::of(&identity.name);
+        tracing::warn!(%address, pile, client, topic = will.topic, "will refused");
         return Err(refused(ConnectReturnCode::NotAuthorized));
     }
     let guest = Guest::new(*connection, &identity, &client_id, connect.clean);
@@ -197,11 +194,9 @@ fn try_login(shared: &Shared, login: &Login<'_>) -> Result<Identity, ConnectRetu
         Err(refused) => {
             shared.guard().failed(&who, now);
             shared.counters.refused_logins.one();
-            if shared.may_log() {
-                // The password is never told; the name is what an installer mistypes.
-                let username: String = name.chars().take(SHOWN_NAME).collect();
-                tracing::warn!(%address, client_id, username, reason = %refused, "login refused");
-            }
+            // The password is never told; the name is what an installer mistypes.
+            let username: String = name.chars().take(SHOWN_NAME).collect();
+            tracing::warn!(%address, client_id, username, reason = %refused, "login refused");
             Err(ConnectReturnCode::NotAuthorized)
         }
     }

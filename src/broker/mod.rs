@@ -37,6 +37,7 @@ mod inbox;
 mod keys;
 mod lobby;
 mod meter;
+mod named;
 mod pipe;
 mod porch;
 mod rate;

@@ -18,13 +18,6 @@ use super::registry::Registry;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Mono;
 
-/// Lines an hour of misbehaving clients may write into the log, in bursts; the counters tell the
-/// rest.
-const LOG_LINES: u64 = 60;
-
-/// How often the lines are counted anew.
-const LOG_WINDOW_MS: u64 = 3_600_000;
-
 /// Why the doors close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
@@ -52,7 +45,6 @@ pub(super) struct Shared {
     closing: watch::Sender<Closing>,
     next_connection: AtomicU64,
     epoch: Instant,
-    log: Mutex<(Mono, u64)>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "keep-alive and expiry are counted from here")]
@@ -80,7 +72,6 @@ impl Shared {
             closing: watch::channel(Closing::Not).0,
             next_connection: AtomicU64::new(1),
             epoch: instant(),
-            log: Mutex::default(),
         }
     }
 
@@ -98,21 +89,6 @@ impl Shared {
     pub fn now(&self) -> Mono {
         let elapsed = instant().saturating_duration_since(self.epoch);
         Mono(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// Whether a client's fault is worth another line in the log.
-    pub fn may_log(&self) -> bool {
-        let now = self.now();
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begin, lines) = &mut *log;
-        if now.since_ms(*begin) >= LOG_WINDOW_MS {
-            (*begin, *lines) = (now, 0);
-        }
-        *lines += 1;
-        if *lines == LOG_LINES {
-            tracing::warn!("clients' faults are only counted for the rest of the hour");
-        }
-        *lines < LOG_LINES
     }
 
     pub fn next_connection(&self) -> ConnectionId {

@@ -101,6 +101,27 @@ text_id! {
     /// is the longest.
     CardNo, "card number", 1..=130, printable
 }
+/// Characters of a card that are shown.
+const CARD_SHOWN: usize = 4;
+
+impl CardNo {
+    /// The last four characters: who pays is personal data, and a number is as good as the card.
+    #[must_use]
+    pub fn tail(&self) -> &str {
+        let from = self.0.char_indices().rev().nth(CARD_SHOWN - 1);
+        self.0.get(from.map_or(0, |(at, _)| at)..).unwrap_or_default()
+    }
+
+    /// What somebody said, with only the tail of this card where it is quoted.
+    #[must_use]
+    pub fn hide_in(&self, text: &str) -> String {
+        if self.tail() == self.0 {
+            return text.to_owned();
+        }
+        text.replace(&self.0, &format!("…{}", self.tail()))
+    }
+}
+
 text_id! {
     /// Name of an uplink in the config.
     UplinkName, "uplink name", 1..=32, plain
@@ -311,3 +332,20 @@ pub struct CallId(pub u64);
 /// Sequence id of a request towards a backend, or of a backend's request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn of_a_card_the_last_four_characters_are_shown_wherever_it_is_quoted() {
+        let card = CardNo::new("62170012345678卡0").unwrap();
+        assert_eq!(card.tail(), "78卡0");
+        let said = "no such card: 62170012345678卡0, 62170012345678卡0";
+        assert_eq!(card.hide_in(said), "no such card: …78卡0, …78卡0");
+        let short = CardNo::new("12").unwrap();
+        assert_eq!((short.tail(), short.hide_in("error 12").as_str()), ("12", "error 12"));
+    }
+}

@@ -30,6 +30,7 @@ pub(super) fn lookup(
             by_record(conn, caches, *pile, record, *started)
         }
         Lookup::Id(id) => by_id(conn, caches, id),
+        Lookup::Seq(seq) => Ok(by_seq(conn, &caches.calendar, *seq)?.into_iter().collect()),
     }
 }
 

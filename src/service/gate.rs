@@ -2,8 +2,7 @@
 //! here; the site never hears of it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt::Display,
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,7 +22,6 @@ use crate::{
         event::PileEvent,
         id::{ConnectionId, PileCode},
         news::Parting,
-        time::Mono,
         wire::Revision,
     },
     protocol::charger::{
@@ -33,45 +31,6 @@ use crate::{
     },
     site::Input,
 };
-
-/// A pile that sends nonsense, or comes and goes, does it all day.
-const LOG_WINDOW_MS: u64 = 10 * 60_000;
-
-/// Lines about one pile in that time; then one that says so, and silence.
-const LOG_LINES: u32 = 20;
-
-/// Lines of the log about one thing.
-#[derive(Debug, Default)]
-pub struct Budget {
-    since: Mono,
-    lines: u32,
-}
-
-impl Budget {
-    /// Whether one more line may be written.
-    pub(super) fn may_tell(&mut self, about: &dyn Display, now: Mono) -> bool {
-        if now.since_ms(self.since) >= LOG_WINDOW_MS {
-            (self.since, self.lines) = (now, 0);
-        }
-        self.lines = self.lines.saturating_add(1);
-        if self.lines == LOG_LINES {
-            let window_min = LOG_WINDOW_MS / 60_000;
-            warn!(%about, window_min, "restless, further lines are left out for a while");
-        }
-        self.lines < LOG_LINES
-    }
-}
-
-/// Keeps a restless pile from wearing out the flash by its log.
-#[derive(Debug, Default)]
-pub struct Lines(BTreeMap<PileCode, Budget>);
-
-impl Lines {
-    /// Whether one more line about this pile may be written.
-    pub(super) fn may_tell(&mut self, pile: PileCode, now: Mono) -> bool {
-        self.0.entry(pile).or_default().may_tell(&pile, now)
-    }
-}
 
 /// Counted at the gate.
 #[derive(Debug, Default)]
@@ -104,7 +63,6 @@ const LOOK: Duration = Duration::from_millis(5);
 impl Gate {
     /// Runs until the doors are closed or the site has ended.
     pub async fn run(self) {
-        let mut lines = Lines::default();
         let mut places = VecDeque::new();
         while let Some(event) = self.next_event(&mut places).await {
             let place = match &event {
@@ -112,7 +70,7 @@ impl Gate {
                 DoorEvent::Connected { .. } | DoorEvent::Gone { .. } => None,
             };
             let Some(event) = self.reception.hear(event, self.clock.mono()) else { continue };
-            let Some((pile, event)) = self.read(event, &mut lines) else { continue };
+            let Some((pile, event)) = self.read(event) else { continue };
             let input = Input::Pile { pile, event, known: Vec::new() };
             if self.inbox.send_async(input).await.is_err() {
                 return;
@@ -136,21 +94,17 @@ impl Gate {
         }
     }
 
-    fn read(&self, event: DoorEvent, lines: &mut Lines) -> Option<(PileCode, PileEvent)> {
+    fn read(&self, event: DoorEvent) -> Option<(PileCode, PileEvent)> {
         match event {
             DoorEvent::Connected { name, connection, address } => {
                 let pile = pile_code(&name)?;
-                if lines.may_tell(pile, self.clock.mono()) {
-                    info!(%pile, %address, "pile connected");
-                }
+                info!(%pile, %address, "pile connected");
                 let address = address.to_string();
                 Some((pile, PileEvent::Connected { connection, address }))
             }
             DoorEvent::Gone { name, connection, reason } => {
                 let pile = pile_code(&name)?;
-                if lines.may_tell(pile, self.clock.mono()) {
-                    info!(%pile, %reason, "pile gone");
-                }
+                info!(%pile, %reason, "pile gone");
                 let (parting, reason) = (parting(reason), reason.to_string());
                 Some((pile, PileEvent::Gone { connection, parting, reason }))
             }
@@ -159,11 +113,11 @@ impl Gate {
                 let class = Topic::parse(&topic)?.class;
                 match backend::decode(connection, class, &payload) {
                     Ok(said) => {
-                        self.heard(pile, said.revision, lines);
+                        self.heard(pile, said.revision);
                         Some((pile, said.event))
                     }
                     Err(error) => {
-                        self.reject(pile, connection, &error, lines);
+                        self.reject(pile, connection, &error);
                         None
                     }
                 }
@@ -171,26 +125,16 @@ impl Gate {
         }
     }
 
-    fn heard(&self, pile: PileCode, spoken: Revision, lines: &mut Lines) {
+    fn heard(&self, pile: PileCode, spoken: Revision) {
         let Some(wanted) = self.roster.heard(pile, spoken) else { return };
-        if lines.may_tell(pile, self.clock.mono()) {
-            let (spoken, wanted) = (spoken.name(), wanted.name());
-            warn!(%pile, spoken, wanted, "pile speaks another revision than it should, and is answered in it");
-        }
+        let (spoken, wanted) = (spoken.name(), wanted.name());
+        warn!(%pile, spoken, wanted, "pile speaks another revision than it should, and is answered in it");
     }
 
-    fn reject(
-        &self,
-        pile: PileCode,
-        connection: ConnectionId,
-        error: &DecodeError,
-        lines: &mut Lines,
-    ) {
+    fn reject(&self, pile: PileCode, connection: ConnectionId, error: &DecodeError) {
         self.counters.undecodable.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
-        if lines.may_tell(pile, now.mono) {
-            warn!(%pile, %error, "message of a pile cannot be read");
-        }
+        warn!(%pile, %error, "message of a pile cannot be read");
         let known = self.roster.revision_of(pile).unwrap_or(Revision::V1_10);
         let Some(payload) = error.answer(known, now.wall.known_s()) else { return };
         let topic = Topic::down(Class::Command, pile.as_str()).to_string();
@@ -218,22 +162,5 @@ const fn parting(reason: GoneReason) -> Parting {
         | GoneReason::TakenOver
         | GoneReason::Malformed
         | GoneReason::Stuck => Parting::Lost,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn a_restless_pile_does_not_flood_the_log() {
-        let (mut lines, pile) = (Lines::default(), PileCode::new("3101150012000001").unwrap());
-        let told = (0..10_000).filter(|ms| lines.may_tell(pile, Mono(*ms))).count();
-        assert_eq!(told, 19);
-        let other = PileCode::new("3101150012000002").unwrap();
-        assert!(lines.may_tell(other, Mono(10_000)));
-        assert!(lines.may_tell(pile, Mono(LOG_WINDOW_MS)), "told again later");
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
-use super::{gate::Lines, meters::Buses, roster::Roster};
+use super::{meters::Buses, roster::Roster};
 use crate::{
     broker::{Doors, Outgoing, SendError, To},
     clock::Clock,
@@ -84,8 +84,6 @@ pub struct World {
     pub roster: Arc<Roster>,
     /// What did not reach a pile.
     pub unsaid: Arc<AtomicU64>,
-    /// What was written of each pile.
-    pub lines: Lines,
 }
 
 impl Outside for World {
@@ -124,9 +122,7 @@ impl World {
             Ok(Some(encoded)) => encoded,
             Ok(None) => return,
             Err(error) => {
-                if self.lines.may_tell(pile, now.mono) {
-                    warn!(%pile, %error, "message cannot be written");
-                }
+                warn!(%pile, %error, "message cannot be written");
                 self.unsaid.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -145,9 +141,7 @@ impl World {
                 debug!(%pile, %reason, "not said to the pile");
             }
             Err(reason) => {
-                if self.lines.may_tell(pile, now.mono) {
-                    warn!(%pile, %reason, "not said to the pile");
-                }
+                warn!(%pile, %reason, "not said to the pile");
                 self.unsaid.fetch_add(1, Ordering::Relaxed);
             }
         }

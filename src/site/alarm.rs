@@ -1,9 +1,8 @@
 //! Alarms: what somebody has to look at.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::field;
 
 use crate::domain::{
     id::{ConnectorNo, MeterName, OrderId, PileCode, UplinkName},
@@ -77,6 +76,32 @@ pub enum DoorsTrouble {
     CertificateEnds,
 }
 
+/// What an alarm is about, by the names of the log.
+#[derive(Debug, Default, Clone, Copy)]
+struct About<'a> {
+    order: Option<&'a OrderId>,
+    pile: Option<&'a PileCode>,
+    connector: Option<&'a ConnectorNo>,
+    uplink: Option<&'a UplinkName>,
+    meter: Option<&'a MeterName>,
+}
+
+/// A line about an alarm.
+macro_rules! log_alarm {
+    ($level:ident, $kind:expr, $($text:tt)+) => {{
+        let About { order, pile, connector, uplink, meter } = $kind.about();
+        tracing::$level!(
+            alarm = $kind.name(),
+            order = order.map(field::display),
+            pile = pile.map(field::display),
+            connector = connector.map(field::display),
+            uplink = uplink.map(field::display),
+            meter = meter.map(field::display),
+            $($text)+
+        );
+    }};
+}
+
 impl AlarmKind {
     /// A short name for machines.
     #[must_use]
@@ -108,15 +133,19 @@ impl AlarmKind {
         }
     }
 
-    /// The order, pile, uplink, meter or connector that it is about; `None`: the site.
-    #[must_use]
-    pub fn subject(&self) -> Option<&dyn fmt::Display> {
+    /// What it is about; nothing: the site.
+    fn about(&self) -> About<'_> {
+        let about = About { uplink: self.uplink(), ..About::default() };
         match self {
-            Self::Disputed(order) => Some(order),
-            Self::Senseless(pile) | Self::LateStart(pile) => Some(pile),
-            Self::MeterSilent(meter) | Self::MeterImplausible(meter) => Some(meter),
-            Self::MeterDisagrees(connector) | Self::MeterUnused(connector) => Some(connector),
-            _ => self.uplink().map(|uplink| -> &dyn fmt::Display { uplink }),
+            Self::Disputed(order) => About { order: Some(order), ..about },
+            Self::Senseless(pile) | Self::LateStart(pile) => About { pile: Some(pile), ..about },
+            Self::MeterSilent(meter) | Self::MeterImplausible(meter) => {
+                About { meter: Some(meter), ..about }
+            }
+            Self::MeterDisagrees(connector) | Self::MeterUnused(connector) => {
+                About { connector: Some(connector), ..about }
+            }
+            _ => about,
         }
     }
 
@@ -202,7 +231,7 @@ impl Alarms {
             }
             self.logged.insert(kind.clone(), now);
         }
-        tracing::warn!(alarm = kind.name(), about = kind.subject().map(display), "{text}");
+        log_alarm!(warn, kind, "{text}");
     }
 
     fn is_pausing(&self, kind: &AlarmKind, now: Mono) -> bool {
@@ -232,7 +261,7 @@ impl Alarms {
 
     pub(super) fn clear(&mut self, kind: &AlarmKind) {
         if self.standing.remove(kind).is_some() && !self.unlogged.remove(kind) {
-            tracing::info!(alarm = kind.name(), about = kind.subject().map(display), "over");
+            log_alarm!(info, kind, "alarm is over");
         }
     }
 

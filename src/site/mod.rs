@@ -198,6 +198,8 @@ pub enum Lookup {
     },
     /// The order with this id.
     Id(OrderId),
+    /// The order at this position.
+    Seq(OrderSeq),
 }
 
 impl Input {

@@ -235,6 +235,9 @@ impl Site {
 
     /// The backend said no. One that says so to everything is left alone for a while.
     fn refuse(&mut self, name: &UplinkName, seq: OrderSeq, reason: String, turn: &mut Turn) {
+        // The reason is shown and logged, and may quote the card.
+        let card = self.book.get(seq).and_then(|order| order.card.as_ref());
+        let reason = card.map_or_else(|| reason.clone(), |card| card.hide_in(&reason));
         let Some((link, _)) = self.owed(name, seq) else { return };
         if link.outbox.refused(turn.now.mono) {
             let kind = AlarmKind::Refusing(name.clone());

@@ -16,7 +16,10 @@ pub struct Step {
 /// Commands whose entries are durable; only [`Step::commit_with`] makes one.
 #[derive(Debug)]
 #[must_use = "released commands are to be carried out"]
-pub struct Released(Vec<Command>);
+pub struct Released {
+    entries: Vec<Entry>,
+    commands: Vec<Command>,
+}
 
 impl Step {
     pub(super) fn remember(&mut self, entry: Entry) {
@@ -82,7 +85,15 @@ impl Step {
         persist: impl FnOnce(&[Entry]) -> Result<(), E>,
     ) -> Result<Released, E> {
         persist(&self.entries)?;
-        Ok(Released(self.commands))
+        Ok(Released { entries: self.entries, commands: self.commands })
+    }
+}
+
+impl Released {
+    /// The facts, which are on record now.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 }
 
@@ -91,6 +102,6 @@ impl IntoIterator for Released {
     type IntoIter = std::vec::IntoIter<Command>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.commands.into_iter()
     }
 }

@@ -228,13 +228,6 @@ fn flags(flags: Flags) -> Vec<&'static str> {
     all.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
 }
 
-/// Characters of a card that are shown.
-const CARD_SHOWN: usize = 4;
-
-fn tail(card: &str) -> String {
-    card.chars().skip(card.chars().count().saturating_sub(CARD_SHOWN)).collect()
-}
-
 /// What the protocol calls the stop reason of an ending.
 pub(super) fn reason_name(ending: &Ending) -> Option<&'static str> {
     readable::stop_reason(ending.reason)
@@ -270,7 +263,7 @@ impl OrderView {
             meter_stop_wh: ending.and_then(|ending| ending.meter_stop).map(Energy::wh),
             reason: ending.map(|ending| ending.reason),
             reason_name: ending.and_then(reason_name),
-            card: order.card.as_ref().map(|card| tail(card.as_str())),
+            card: order.card.as_ref().map(|card| card.tail().to_owned()),
             metering: order.metering.as_ref().map(|said| MeteringView::of(said, order)),
             position: order.seq.0,
             deliveries: order.deliveries.iter().map(|d| DeliveryView::of(d, zone)).collect(),

@@ -1,10 +1,6 @@
 //! The life that every uplink leads: open, carry, wait, again; until the program stops.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
@@ -13,7 +9,6 @@ use super::{
     backoff::{Backoff, jittered},
     counters::{Counters, one},
     outbox::Outbox,
-    seldom::Seldom,
 };
 use crate::{
     domain::{event::UplinkEvent, id::UplinkName, time::Now},
@@ -78,15 +73,13 @@ pub(super) struct Life {
     /// Between attempts after a refusal.
     login_retry: Duration,
     pub(super) now: TellNow,
-    /// Lines about messages that cannot be written.
-    unwritten: Mutex<Seldom>,
 }
 
 impl Life {
     pub(super) fn new(name: &UplinkName, login_retry: Duration, now: &TellNow, ties: Ties) -> Self {
         let Ties { outbox, counters, inbox, stop } = ties;
-        let (name, now, unwritten) = (name.clone(), now.clone(), Mutex::default());
-        Self { name, outbox, counters, inbox, stop, login_retry, now, unwritten }
+        let (name, now) = (name.clone(), now.clone());
+        Self { name, outbox, counters, inbox, stop, login_retry, now }
     }
 
     /// Runs until it is stopped or the site has ended. The log hears of an outage once, at its begin
@@ -184,13 +177,10 @@ impl Life {
         (self.now)().wall.known_s()
     }
 
-    /// Counts a message that cannot be written, and says so now and then.
+    /// Counts a message that cannot be written, and says so.
     pub(super) fn unsendable(&self, why: &dyn fmt::Display) {
         one(&self.counters.unsendable);
-        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = unwritten.may_speak((self.now)().mono) {
-            warn!(uplink = %self.name, %why, before, "message cannot be written");
-        }
+        warn!(uplink = %self.name, error = %why, "message cannot be written");
     }
 }
 

@@ -14,7 +14,6 @@ mod link;
 mod mqtt;
 mod outbox;
 mod queue;
-mod seldom;
 mod settings;
 mod tcp;
 mod tls;

@@ -9,6 +9,7 @@ use crate::broker::event::{DoorEvent, GoneReason};
 use crate::broker::frame::Publish;
 use crate::broker::hub::{Guest, Hub};
 use crate::broker::inbox::Waiting;
+use crate::broker::named::Named;
 use crate::broker::registry::{Identity, Route};
 use crate::broker::shared::{Closing, Shared};
 use crate::domain::id::ConnectionId;
@@ -86,7 +87,8 @@ impl Desk {
 
     /// Passes a will on, then tells that the client is gone.
     pub(super) async fn part(&self, will: Option<Publish>, reason: GoneReason) {
-        tracing::debug!(name = %self.guest.name, %reason, "gone");
+        let Named { pile, client } = Named::of(&self.guest.name);
+        tracing::debug!(pile, client, %reason, "gone");
         let silent = matches!(reason, GoneReason::Disconnected | GoneReason::Shutdown);
         if let Some(will) = will.filter(|_| !silent) {
             loop {

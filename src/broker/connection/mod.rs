@@ -23,6 +23,7 @@ use super::event::{DoorEvent, GoneReason};
 use super::inbox::Waiting;
 use super::lobby::Patience;
 use super::meter::Meter;
+use super::named::Named;
 use super::porch::Met;
 use super::shared::Shared;
 use crate::domain::id::ConnectionId;
@@ -66,9 +67,7 @@ pub(super) async fn serve_tls(shared: Arc<Shared>, caller: Caller) {
         }
         Some(Err(error)) => {
             shared.counters.failed_handshakes.one();
-            if shared.may_log() {
-                tracing::warn!(%address, %error, "no TLS connection");
-            }
+            tracing::warn!(%address, %error, "no TLS connection");
         }
     }
 }
@@ -90,7 +89,8 @@ where
         announced = desk.announce(coming) => announced,
     };
     if announced {
-        tracing::debug!(name = %desk.guest.name, %address, "connected");
+        let Named { pile, client } = Named::of(&desk.guest.name);
+        tracing::debug!(pile, client, %address, "connected");
         let reason = converse(&desk, stream, buffer, keep_alive, &mut leave).await;
         let now = desk.shared.now();
         desk.shared.hub().part(connection, now);

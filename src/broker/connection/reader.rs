@@ -13,6 +13,7 @@ use super::desk::{Desk, RETRY};
 use crate::broker::event::GoneReason;
 use crate::broker::frame::{self, Incoming, Publish};
 use crate::broker::meter::Meter;
+use crate::broker::named::Named;
 use crate::broker::session::{Reply, WrongAck};
 
 /// Answers a client may leave unread before its own packets are left unread.
@@ -90,9 +91,8 @@ where
             shared.counters.paused_packets.one();
             if pause.is_flood {
                 shared.counters.floods.one();
-                if shared.may_log() {
-                    tracing::warn!(name = %self.desk.guest.name, "client sends too much");
-                }
+                let Named { pile, client } = Named::of(&self.desk.guest.name);
+                tracing::warn!(pile, client, "client sends too much");
             }
             self.turn = 0;
             return sleep(Duration::from_millis(pause.ms)).await;
@@ -120,9 +120,8 @@ where
 
     fn malformed(&self, error: &dyn std::error::Error) -> GoneReason {
         self.desk.shared.counters.malformed.one();
-        if self.desk.shared.may_log() {
-            tracing::warn!(name = %self.desk.guest.name, %error, "client cut");
-        }
+        let Named { pile, client } = Named::of(&self.desk.guest.name);
+        tracing::warn!(pile, client, %error, "client cut");
         GoneReason::Malformed
     }
 
@@ -173,10 +172,8 @@ where
         let allowed = self.desk.identity.access.may_publish(&publish.topic);
         if !allowed {
             self.desk.shared.counters.denied_publishes.one();
-            if self.desk.shared.may_log() {
-                let name = &self.desk.guest.name;
-                tracing::warn!(%name, topic = publish.topic, "publish denied");
-            }
+            let Named { pile, client } = Named::of(&self.desk.guest.name);
+            tracing::warn!(pile, client, topic = publish.topic, "publish denied");
         }
         let mut waited = false;
         while !self.hand_over(publish, allowed)? {

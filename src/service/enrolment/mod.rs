@@ -11,7 +11,6 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     config::Registration,
-    gate::Budget,
     piles::is_same,
     roster::{Account, Applicant, Change, Grant, Mode, Origin, Refusal, Roster, new_password},
 };
@@ -59,8 +58,6 @@ pub struct Room {
     pub stations: Vec<watch::Sender<station::Settings>>,
     /// The time.
     pub clock: Arc<Clock>,
-    /// Keeps the log short.
-    pub lines: Budget,
 }
 
 impl Room {
@@ -92,17 +89,11 @@ impl Room {
         }
     }
 
-    fn may_tell(&mut self) -> bool {
-        self.lines.may_tell(&"registration", self.clock.mono())
-    }
-
     fn save(&mut self) {
         if !self.roster.is_unsaved() {
             return;
         }
-        if let Err(error) = self.roster.make(&Change::Nothing)
-            && self.may_tell()
-        {
+        if let Err(error) = self.roster.make(&Change::Nothing) {
             error!(%error, "the piles' file cannot be written");
         }
     }
@@ -116,9 +107,7 @@ impl Room {
                 enrolment::answer(&application, &said, at_s).ok()
             }
             Err(error) => {
-                if self.may_tell() {
-                    warn!(address = %visitor.address, %error, "registration cannot be read");
-                }
+                warn!(address = %visitor.address, %error, "registration cannot be read");
                 error.answer(Revision::V1_10, at_s)
             }
         };
@@ -160,11 +149,9 @@ impl Room {
         refusal: Refusal,
     ) {
         self.reception.refused(connection, refusal);
-        if self.may_tell() {
-            let serial: String = application.serial.chars().take(SHOWN_SERIAL).collect();
-            let address = visitor.address;
-            warn!(%address, ?serial, reason = %refusal, "registration refused");
-        }
+        let serial: String = application.serial.chars().take(SHOWN_SERIAL).collect();
+        let address = visitor.address;
+        warn!(%address, serial, reason = %refusal, "registration refused");
     }
 
     fn register(
@@ -218,7 +205,7 @@ impl Room {
             Refusal::Unkept
         })?;
         let Grant { code: pile, member } = grant;
-        info!(%pile, serial = ?member.serial, connectors = member.connectors.len(), "registered");
+        info!(%pile, serial = member.serial, connectors = member.connectors.len(), "registered");
         if matches!(member.origin, Origin::Admitted { .. }) {
             for station in &self.stations {
                 station.send_modify(|station| station.place(pile, &member.connectors));

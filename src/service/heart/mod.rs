@@ -23,13 +23,15 @@ use crate::{
         time::{Mono, Now},
     },
     site::{
-        BATCH_LIMIT, Input, Site, SiteConfig,
+        BATCH_LIMIT, Input, Lookup, Site, SiteConfig,
+        entry::Entry,
         restore::{Clash, clashes},
         step::Step,
     },
 };
 
 mod aside;
+mod diary;
 mod kept;
 mod memory;
 mod pulse;
@@ -42,6 +44,7 @@ pub use memory::{Chores, Memory, MemoryError};
 pub use pulse::Pulse;
 
 use super::outside::Outside;
+use diary::Diary;
 
 /// The heart turns at least that often, so that a changed clock is noticed and whoever watches
 /// sees it turn.
@@ -104,6 +107,7 @@ pub struct Heart<M, O> {
     was_full: bool,
     chores_done: Mono,
     shown: Mono,
+    diary: Diary,
 }
 
 impl<M: Memory, O: Outside> Heart<M, O> {
@@ -125,6 +129,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             was_full: false,
             chores_done: now.mono,
             shown: now.mono,
+            diary: Diary::default(),
         };
         heart.finish(step, &[])?;
         heart.date(now)?;
@@ -249,6 +254,7 @@ impl<M: Memory, O: Outside> Heart<M, O> {
                 if is_derived {
                     self.refresh()?;
                 }
+                self.tell(released.entries());
                 for command in released {
                     self.parts.outside.carry_out(command);
                 }
@@ -256,6 +262,13 @@ impl<M: Memory, O: Outside> Heart<M, O> {
             }
             Err(error) => self.recover(error, tried),
         }
+    }
+
+    /// Tells the log what is on record now. An order that cannot be read goes without its name:
+    /// whether memory is sick shows where it is needed.
+    fn tell(&mut self, entries: &[Entry]) {
+        let Self { diary, parts, .. } = self;
+        diary.tell(entries, |seq| parts.memory.lookup(&Lookup::Seq(seq)).ok()?.pop());
     }
 
     /// A commit failed: nothing was said, and memory becomes what the ledger has.
@@ -326,8 +339,8 @@ impl<M: Memory, O: Outside> Heart<M, O> {
     fn set_aside(&self, inputs: &[Input], why: &str) {
         let at = self.parts.clock.now();
         match aside::write(&self.parts.data_dir, at, why, inputs) {
-            Ok(file) => error!(file = %file.display(), why, "input set aside"),
-            Err(error) => error!(%error, why, "input dropped, cannot be set aside"),
+            Ok(file) => error!(file = %file.display(), reason = why, "input set aside"),
+            Err(error) => error!(%error, reason = why, "input dropped, cannot be set aside"),
         }
     }
 

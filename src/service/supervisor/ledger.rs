@@ -50,7 +50,7 @@ fn told(opening: Opening) -> Option<String> {
     if let Some(salvaged) = salvaged {
         let Salvaged { set_aside, why, kept, lost } = salvaged;
         let file = set_aside.display();
-        error!(%file, why, kept, lost, "the ledger was damaged and is set aside");
+        error!(%file, reason = why, kept, lost, "the ledger was damaged and is set aside");
         let text = format!("was damaged, is kept as {file}: {kept} orders salvaged, {lost} lost");
         return Some(text);
     }

@@ -31,7 +31,7 @@ use crate::{
         doorkeeper,
         enrolment::{self, Reception, Task},
         expiry,
-        gate::{Budget, Gate, GateCounters, Lines},
+        gate::{Gate, GateCounters},
         heart::{Heart, HeartError, Kept, Parts, Pulse},
         meters::{Board, Buses, Life},
         notify::{Manager, Teller},
@@ -223,7 +223,6 @@ impl<'c> Shared<'c> {
             clock: self.clock.clone(),
             roster: self.roster.clone(),
             unsaid: self.unsaid.clone(),
-            lines: Lines::default(),
         };
         let parts = Parts {
             memory: Kept::new(ledger, self.config.ledger.retention_days),
@@ -311,7 +310,6 @@ impl<'c> Shared<'c> {
             inbox: self.inbox.clone(),
             stations: self.stations.values().cloned().collect(),
             clock: self.clock.clone(),
-            lines: Budget::default(),
         };
         rooms.thread("enrolment", move || {
             room.run();

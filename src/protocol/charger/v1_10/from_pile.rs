@@ -178,8 +178,9 @@ fn status(apdu: &Opened) -> Result<PileRequest, DecodeError> {
 fn authorize(apdu: &Opened) -> Result<PileRequest, DecodeError> {
     let request: wire::AuthorizeReq = body(apdu)?;
     let Some(card) = values::card(request.id_data.as_ref()) else {
-        let found = request.id_data.map(|token| token.id).unwrap_or_default();
-        let at = "AuthorizeReq.IdData.id";
+        // Errors are logged, and cards are not.
+        let length = request.id_data.map(|token| token.id.chars().count()).unwrap_or_default();
+        let (found, at) = (format!("{length} characters"), "AuthorizeReq.IdData.id");
         return Err(DecodeError::new(at, "a card number", found, ErrorCode::Protocol));
     };
     Ok(PileRequest::Authorize { card, original: original(apdu) })
