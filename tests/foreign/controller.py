@@ -58,6 +58,7 @@ class Controller:
         cloud_ca=None,
         revisions=None,
         doors=None,
+        wrapper=(),
     ):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
@@ -69,6 +70,8 @@ class Controller:
         self.cloud_ca = cloud_ca
         self.revisions = revisions or {}
         self.doors = doors or Doors()
+        # Goes before the command.
+        self.wrapper = wrapper
         self.process = None
         self.starts = 0
         self.config = self.directory / "site.toml"
@@ -167,7 +170,7 @@ topics = {json.dumps(topics)}
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [BINARY, "run", "--config", self.config],
+            [*self.wrapper, BINARY, "run", "--config", self.config],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,

@@ -141,7 +141,8 @@ fn told(entry: &Entry) -> Option<Told<'_>> {
             Told::new(News, "meter replaced", About::Meter(meter))
         }
         Entry::UplinkEnlisted { uplink, .. } => {
-            Told::new(News, "uplink has said which orders it takes", About::Uplink).by(uplink)
+            Told::new(News, "uplink is on record as one that takes orders", About::Uplink)
+                .by(uplink)
         }
         Entry::UplinkRetired { uplink, .. } => {
             Told::new(News, "uplink retired, it is owed nothing more", About::Uplink).by(uplink)
