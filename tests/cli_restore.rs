@@ -221,6 +221,7 @@ async fn root_leaves_everything_to_whom_it_belongs() {
         let outside = out.path().join(life);
         for args in [
             &["check"][..],
+            &["doctor"],
             &["orders", "list"],
             &["orders", "summary"],
             &["orders", "verify"],
