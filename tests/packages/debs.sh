@@ -7,7 +7,9 @@ depot=/var/cache/sitepilot-test
 package_of() {
   local program=$1 version=$2 architecture
   architecture=$(dpkg --print-architecture)
-  BINARY=$program DEB_VERSION=$version bash "$root/deploy/package.sh" "$architecture" >&2
+  # Without what a debugger wants, like what is shipped.
+  strip -o "$work/program" "$program"
+  BINARY=$work/program DEB_VERSION=$version bash "$root/deploy/package.sh" "$architecture" >&2
   printf '%s\n' "$root/target/debian/sitepilot_${version}_$architecture.deb"
 }
 

@@ -69,7 +69,7 @@ answers() {
 # The journal of the service and the last words of all peers.
 tell_what_is_known() {
   [ -z "$leader" ] || inside journalctl --no-pager -n 60 -u sitepilot >&2
-  tail -n 15 "$machines"/peers/*.news >&2
+  [ ! -d "$machines/peers" ] || tail -n 15 "$machines"/peers/*.news >&2
 }
 
 # Runs a command on the machine.

@@ -4,12 +4,13 @@
 older_commit=2c2bb21f68d267c113a6024e37d13ae057c645b6
 older_version=0.1.0
 
+has_history() { git -C "$root" cat-file -e "$older_commit^{commit}" 2>/dev/null; }
+
 # Prints where that program is, after building it with the dependencies that are compiled already.
 older_program() {
   local base=$work/older program=$work/older/target/debug/sitepilot
   if [ ! -x "$program" ]; then
-    git -C "$root" cat-file -e "$older_commit^{commit}" 2>/dev/null ||
-      fail "this copy of the repository has no history: commit $older_commit is not there"
+    has_history || fail "commit $older_commit is not there"
     rm -rf "$base"
     mkdir -p "$base/source" "$base/target/debug"
     git -C "$root" archive "$older_commit" | tar -x -C "$base/source"
