@@ -57,7 +57,7 @@ on_the_machine=(false)
 
 enter() {
   on_the_machine=(nsenter --target "$leader" --all --wdns=/root -- /usr/bin/env -i
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL="$LC_ALL" DEBIAN_FRONTEND=noninteractive)
+    PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL="$LC_ALL" DEBIAN_FRONTEND=noninteractive)
 }
 
 answers() {
