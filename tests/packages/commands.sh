@@ -20,7 +20,7 @@ command_of() {
 
 # Does it on the machine, as root at home.
 follow() {
-  say "\$ $1"
+  say "\$ $1" >&2
   inside sh -c "cd && $1"
 }
 
