@@ -143,3 +143,24 @@ fn a_pile_that_never_says_the_same_twice_does_not_fill_the_ledger() {
     assert_eq!(energies, first, "each once, and no more than that");
     assert!(ledger.verify().unwrap().bad.is_none());
 }
+
+#[test]
+fn bytes_are_counted_on_the_thread_that_a_ledger_is_handed_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    let now_ms = 1_800_000_000_000;
+    // This thread has written far more than the next one will.
+    for number in 1..=50 {
+        ledger.record(&[open_entry(&opened(number, number, stamp(1000)))]).unwrap();
+    }
+    let before = ledger.stats(now_ms).unwrap().written_bytes.expect("the kernel counts them");
+    assert!(before > 0, "the directory for temporary files is in memory, where nothing counts");
+    let handed_over = std::thread::spawn(move || {
+        ledger.record(&[open_entry(&opened(51, 51, stamp(1000)))]).unwrap();
+        ledger.stats(now_ms).unwrap()
+    });
+    let stats = handed_over.join().unwrap();
+    let written = stats.written_bytes.unwrap();
+    assert!(0 < written && written < before, "{written} {before}");
+    assert_eq!(stats.written_today_bytes, Some(written));
+}
