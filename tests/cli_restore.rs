@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::Output,
 };
@@ -250,4 +250,17 @@ async fn root_leaves_everything_to_whom_it_belongs() {
     bench.start().await;
     assert_eq!(bench.terminate(), Some(0), "{}", bench.log());
     assert_eq!(foreign(&dir), []);
+    // What only root can read lets no service start, so it is not good, whoever looks.
+    let piles = dir.join("data/piles.toml");
+    fs::write(&piles, "").unwrap();
+    fs::set_permissions(&piles, fs::Permissions::from_mode(0o600)).unwrap();
+    let check = |wanted| {
+        let output = bench.cli(&["check"]);
+        assert_eq!(output.status.code(), Some(wanted), "{}", told(&output));
+        told(&output)
+    };
+    let hint = check(78);
+    assert!(hint.contains("piles.toml: cannot be read") && hint.contains("use sudo"), "{hint}");
+    chown(&piles, Some(STRANGER), None).unwrap();
+    check(0);
 }

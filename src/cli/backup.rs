@@ -27,7 +27,7 @@ use crate::{
 /// `backup`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Where to; a directory that is there
+    /// The file to be made, in a directory that is there
     file: PathBuf,
     /// Replace the file if it is there
     #[arg(long)]

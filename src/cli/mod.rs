@@ -77,7 +77,7 @@ impl Failure {
             }
             Self::NotRunning(socket) => {
                 eprintln!("the controller is not running: nobody at {}", socket.display());
-                eprintln!("hint: systemctl start sitepilot");
+                eprintln!("hint: sudo systemctl start sitepilot");
                 Exit::NotRunning
             }
             Self::Config(faults) => check::tell(faults),
@@ -99,6 +99,9 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the service looks for its config.
+const SERVICE_CONFIG: &str = "/etc/sitepilot/site.toml";
+
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
@@ -108,7 +111,7 @@ pub(crate) struct Common {
         global = true,
         value_name = "FILE",
         env = "SITEPILOT_CONFIG",
-        default_value = "/etc/sitepilot/site.toml"
+        default_value = SERVICE_CONFIG
     )]
     pub(crate) config: PathBuf,
     /// Print one JSON document instead of a table

@@ -174,7 +174,7 @@ impl<'a> Restore<'a> {
             let (before, now) = (before.display(), now.display());
             eprintln!("the config was in {before} and is in {now}: mend the paths in it");
         }
-        eprintln!("next: sitepilot check, then systemctl start sitepilot");
+        eprintln!("next: sudo sitepilot check && sudo systemctl start sitepilot");
     }
 }
 

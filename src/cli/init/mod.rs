@@ -11,8 +11,8 @@ use rustix::fs::{Access, access};
 use super::{Common, Exit, Failure, check, sim::revision};
 use crate::{
     domain::wire::Revision,
-    service::config::{Config, ConfigError, Fault},
-    sys::user::{User, act_as, is_root, user_named},
+    service::config::{Config, ConfigError},
+    sys::user::is_root,
 };
 use files::{Existing, Owner, Placed, Staging};
 use interview::{Interview, Open, Secrets, told};
@@ -90,12 +90,6 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-/// Where the service looks for its config.
-const SERVICE_CONFIG: &str = "/etc/sitepilot/site.toml";
-
-/// Whom the service works as.
-const USER: &str = "sitepilot";
-
 /// The group whose members read config and secrets.
 const GROUP: &str = "sitepilot";
 
@@ -140,7 +134,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
     let existing = if arguments.force { Existing::SetAside } else { Existing::Refused };
     let placed = scene.whole(|| write(&site, &paths, &secrets, existing))?;
     Outcome::new(&site, &paths, placed)?.tell(common.json);
-    for warning in look_back(&paths.config)? {
+    let (_, warnings) = check::examine_for_service(&paths.config).map_err(Failure::Config)?;
+    for warning in warnings {
         eprintln!("{warning}");
     }
     if is_root() && Owner::here()? == Owner::Caller {
@@ -149,17 +144,6 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
         );
     }
     Ok(Exit::Done)
-}
-
-/// Checks what was written, where it is the service's as the service: root reads what it cannot.
-fn look_back(config: &Path) -> Result<Vec<Fault>, Failure> {
-    let service = match config == Path::new(SERVICE_CONFIG) && is_root() {
-        true => user_named(USER).context("cannot read the users of this machine")?,
-        false => None,
-    };
-    let as_whom = service.unwrap_or_else(User::current);
-    let seen = act_as(as_whom, || check::examine(config)).context("cannot check as the service")?;
-    seen.map(|(_, warnings)| warnings).map_err(Failure::Config)
 }
 
 impl Arguments {
@@ -256,7 +240,7 @@ fn there_already(config: &Path) -> String {
     let shown = config.display();
     format!(
         "there is a config already: {shown}: {about}\n\
-         hint: edit it, then sitepilot check; or --force, which keeps it as {shown}.old"
+         hint: edit it, then sudo sitepilot check; or --force, which keeps it as {shown}.old"
     )
 }
 

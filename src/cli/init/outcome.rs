@@ -1,13 +1,15 @@
 //! What was written, and what is to be done next.
 
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{
-    super::table,
-    SERVICE_CONFIG,
+    super::{SERVICE_CONFIG, table},
     files::Placed,
     secrets,
     site::{Paths, Pile, REGISTRATION_NAME, SecretFile, Site},
@@ -69,6 +71,7 @@ impl<'a> Outcome<'a> {
         json!({
             "config": shown(&self.paths.config),
             "written": self.placed.iter().map(|placed| shown(&placed.path)).collect::<Vec<_>>(),
+            "kept": self.kept().map(|path| shown(&path)).collect::<Vec<_>>(),
             "set_aside": self.placed.iter().filter_map(|placed| placed.old.as_deref().map(shown)).collect::<Vec<_>>(),
             "registration": {
                 "addresses": self.addresses.iter().map(|address| address.ip.to_string()).collect::<Vec<_>>(),
@@ -92,11 +95,20 @@ impl<'a> Outcome<'a> {
                 let _ = writeln!(text, "  the one before: {}", old.display());
             }
         }
+        for kept in self.kept() {
+            let _ = writeln!(text, "kept as it was: {}", kept.display());
+        }
         self.for_piles(&mut text);
         self.for_cloud(&mut text);
         self.for_meters(&mut text);
         self.next(&mut text);
         text
+    }
+
+    /// Secrets that were there already.
+    fn kept(&self) -> impl Iterator<Item = PathBuf> {
+        let secrets = SecretFile::ALL.into_iter().map(|file| self.paths.of(file));
+        secrets.filter(|path| self.placed.iter().all(|placed| placed.path != *path))
     }
 
     fn for_piles(&self, text: &mut String) {
@@ -146,9 +158,13 @@ impl<'a> Outcome<'a> {
 
     fn for_meters(&self, text: &mut String) {
         let ports = &self.site.ports;
-        if !ports.is_empty() {
-            let _ = writeln!(text, "\nSerial ports for meters:");
-        }
+        let _ = match ports.as_slice() {
+            [] => writeln!(
+                text,
+                "\nNo serial port was found. For meters, plug the adapter in, and write its [[bus]]."
+            ),
+            _ => writeln!(text, "\nSerial ports for meters:"),
+        };
         for port in ports {
             let buses = self.site.buses();
             let bus = buses.iter().find(|(_, of)| *of == port).map(|(name, _)| name.as_str());

@@ -286,7 +286,7 @@ impl Paragraph {
 fn preface() -> Paragraph {
     Paragraph::comments(&[
         "Config of this site, as `sitepilot init` wrote it. What is commented out shows what else",
-        "there is. After a change: sitepilot check, then systemctl restart sitepilot.",
+        "there is. After a change: sudo sitepilot check && sudo systemctl restart sitepilot",
     ])
 }
 

@@ -172,7 +172,12 @@ fn read(path: &Path) -> io::Result<String> {
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => Some("name the file with --config FILE".to_owned()),
+        io::ErrorKind::NotFound => Some(
+            "sudo sitepilot init writes one; or name another file with --config FILE".to_owned(),
+        ),
+        io::ErrorKind::PermissionDenied => Some(
+            "use sudo; the service reads it by its group: root:sitepilot, mode 0640".to_owned(),
+        ),
         _ => None,
     };
     ConfigError(vec![Fault {

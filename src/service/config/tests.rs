@@ -361,5 +361,5 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
 fn a_missing_file_is_a_fault_with_a_hint() {
     let error = Config::load(Path::new("/nonexistent/site.toml")).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/site.toml: cannot be read"), "{error}");
-    assert!(error.contains("hint: name the file with --config"), "{error}");
+    assert!(error.contains("hint: sudo sitepilot init writes one; or name"), "{error}");
 }

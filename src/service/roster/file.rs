@@ -113,6 +113,10 @@ pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
     let text = match load(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let hint = "use sudo; the service reads it as its owner, the user sitepilot".to_owned();
+            return Err(Fault { hint: Some(hint), ..whole(error.to_string()) });
+        }
         Err(error) => return Err(whole(error.to_string())),
     };
     let document: Document =

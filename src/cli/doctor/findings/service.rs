@@ -12,7 +12,7 @@ const MANY_RESTARTS: u64 = 3;
 const LOOK: &str = "journalctl -u sitepilot";
 
 /// Where the unit looks for its config.
-const UNITS_CONFIG: &str = "/etc/sitepilot/site.toml";
+const UNITS_CONFIG: &str = crate::cli::SERVICE_CONFIG;
 
 pub(super) fn find(facts: &Facts, topic: &mut Topic) {
     let unit = known(&facts.unit).filter(|unit| unit.is_installed() && is_of_unit(facts, unit));
@@ -154,7 +154,7 @@ fn why(unit: &Unit) -> String {
 
 fn hint(unit: &Unit) -> &'static str {
     match (unit.result.as_str(), unit.status.as_str()) {
-        ("exit-code", "78") => "sudo -u sitepilot sitepilot check; then: systemctl start sitepilot",
+        ("exit-code", "78") => "sudo sitepilot check; then: sudo systemctl start sitepilot",
         ("oom-kill", _) => "systemctl show sitepilot -p MemoryMax; free -m",
         _ => LOOK,
     }
