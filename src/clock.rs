@@ -5,7 +5,7 @@
 //! good time, which a file remembers.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -14,7 +14,7 @@ use std::{
 use crate::{
     domain::time::{ClockQuality, EARLIEST_S, Mono, Now, Wall},
     metering::time::Micros,
-    sys,
+    sys::{self, file::read_small_text},
 };
 
 /// A calendar that shows more than this after the last good time, with nobody keeping it, has
@@ -121,13 +121,17 @@ struct State {
 /// Name of the file in the data directory.
 const FILE: &str = "clock";
 
+/// Longest text in it: a number and more.
+const MAX_FILE_BYTES: u64 = 64;
+
 impl Clock {
     /// Starts `Mono` at 0. The last good time is kept in `data_dir`; a file that cannot be read
     /// counts as none.
     #[must_use]
     pub fn open(data_dir: &Path) -> Self {
         let file = data_dir.join(FILE);
-        let last = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        let last =
+            read_small_text(&file, MAX_FILE_BYTES).ok().and_then(|text| text.trim().parse().ok());
         Self::new(Some(file), last)
     }
 
@@ -287,7 +291,7 @@ mod tests {
         let clock = Clock::open(dir.path());
         clock.learn(NEW_YEAR_MS / 1000);
         clock.keep().unwrap();
-        let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
+        let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
         let expected = clock.now().wall.unix_ms;
         assert!(text.trim().parse::<i64>().unwrap() <= expected);
         let last = Clock::open(dir.path()).state().judge.last_good_ms;

@@ -7,8 +7,12 @@
 use std::{fs, io::Write, path::Path};
 
 use super::{error::LedgerError, journal::Head};
+use crate::sys::file::read_small_text;
 
 const NAME: &str = "ledger.head";
+
+/// Longest note that is read: two numbers and a hash have 105 bytes.
+const MAX_BYTES: u64 = 256;
 
 /// What is noted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub(super) struct Note {
 
 /// The note; `None` if there is none that can be read.
 pub(super) fn read(dir: &Path) -> Option<Note> {
-    parse(&fs::read_to_string(dir.join(NAME)).ok()?)
+    parse(&read_small_text(&dir.join(NAME), MAX_BYTES).ok()?)
 }
 
 fn parse(text: &str) -> Option<Note> {

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -13,12 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::id::UplinkName,
-    sys,
+    sys::{self, file::read_small_text},
     uplink::{Account, Accounts, Login},
 };
 
 /// Name of the file in the data directory.
 const FILE: &str = "uplinks.toml";
+
+/// Longest file that is read: more accounts than a site can have uplinks.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Only the controller reads it.
 const MODE: u32 = 0o600;
@@ -59,7 +62,7 @@ impl Credentials {
     /// to look.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
         let file = data_dir.join(FILE);
-        let document = match fs::read_to_string(&file) {
+        let document = match read_small_text(&file, MAX_FILE_BYTES) {
             Ok(text) => toml::from_str(&text).map_err(|error| {
                 let text = format!("{}: {}", file.display(), error.message());
                 io::Error::new(io::ErrorKind::InvalidData, text)
@@ -95,6 +98,8 @@ impl Accounts for Credentials {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
 
     use super::*;
 

@@ -14,6 +14,7 @@ use std::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub mod addresses;
+pub mod file;
 pub mod user;
 
 /// Whether the kernel's clock is kept by NTP or PTP, as `adjtimex(2)` tells.

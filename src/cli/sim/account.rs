@@ -1,11 +1,14 @@
 //! The account a simulated pile was issued, in a file of its own.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::sys;
+use crate::sys::{self, file::read_small_text};
+
+/// Longest file that is read.
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Nobody else reads a password.
 const MODE: u32 = 0o600;
@@ -31,7 +34,7 @@ impl From<(&str, &str, &str)> for Account {
 impl Account {
     /// The account in a file; `None` if there is no file yet.
     pub fn read(file: &Path) -> anyhow::Result<Option<Self>> {
-        match fs::read_to_string(file) {
+        match read_small_text(file, MAX_BYTES) {
             Ok(text) => toml::from_str(&text).map(Some).with_context(|| file.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| file.display().to_string()),

@@ -3,7 +3,6 @@
 mod line;
 
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,10 +21,14 @@ use crate::{
     },
     protocol::modbus::{Parity, Profile, SerialDefaults},
     service::profiles::{self, Shelf},
+    sys::file::read_small_text,
 };
 
 /// Where a profile says nothing of it.
 const SERIAL: SerialDefaults = SerialDefaults { baud: 9_600, parity: Parity::None, stop_bits: 1 };
+
+/// Largest profile that is read.
+const MAX_PROFILE_BYTES: u64 = 64 << 10;
 
 /// The greatest address of a slave.
 const ADDRESS_MAX: u8 = 247;
@@ -205,7 +208,7 @@ fn profile(shelf: &Shelf, name: &str) -> anyhow::Result<Profile> {
         return shelf.find(name).map_err(anyhow::Error::from);
     }
     let path = Path::new(name);
-    let text = fs::read_to_string(path).with_context(|| name.to_owned())?;
+    let text = read_small_text(path, MAX_PROFILE_BYTES).with_context(|| name.to_owned())?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(profiles::parse(&stem, path, &text)?)
 }

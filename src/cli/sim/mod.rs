@@ -7,8 +7,7 @@ mod meter;
 mod pile;
 
 use std::{
-    fs,
-    io::BufRead,
+    io::{BufRead as _, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -25,12 +24,16 @@ use crate::{
         handle::Handle,
         mqtt::{self, Broker},
     },
-    service::logging,
+    service::{config::MAX_SECRET_BYTES, logging},
+    sys::file::read_small_text,
     uplink::{self, OwnFiles},
 };
 
 /// Lines of stdin waiting to be acted upon; a script is slowed down, not cut.
 const LINES_MAX: usize = 64;
+
+/// Longest line that is read as one; no command is as long.
+const LINE_BYTES: u64 = 4096;
 
 /// What every simulated peer of a broker takes.
 #[derive(Debug, clap::Args)]
@@ -86,7 +89,8 @@ impl std::fmt::Debug for Password {
 impl Password {
     fn read(&self) -> anyhow::Result<String> {
         let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
-        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let text =
+            read_small_text(file, MAX_SECRET_BYTES).with_context(|| file.display().to_string())?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
@@ -204,8 +208,15 @@ async fn obey(lines: flume::Receiver<String>, direct: impl Fn(&[&str]) -> Option
 fn lines() -> anyhow::Result<flume::Receiver<String>> {
     let (sender, lines) = flume::bounded(LINES_MAX);
     let read = move || {
-        for line in std::io::stdin().lock().lines() {
-            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
+        let mut stdin = std::io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = stdin.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line);
+            if !read.is_ok_and(|bytes| bytes > 0) {
+                return;
+            }
+            let line = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+            if sender.send(line).is_err() {
                 return;
             }
         }

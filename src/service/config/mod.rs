@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -50,6 +50,7 @@ use super::{expiry, profiles::Shelf};
 use crate::{
     domain::id::PileCode,
     site::{PileConfig, SiteConfig},
+    sys::file::read_small_text,
 };
 use fault::Faults;
 use meter::Listed;
@@ -164,10 +165,7 @@ impl Config {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes")));
-    }
-    fs::read_to_string(path)
+    read_small_text(path, MAX_FILE_BYTES)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {

@@ -1,7 +1,7 @@
 //! Secrets by file or systemd credential.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -10,6 +10,7 @@ use super::{
     fault::Faults,
     reader::{At, Section},
 };
+use crate::sys::file::read_small;
 
 /// A secret; never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -136,8 +137,8 @@ pub(super) fn read_file(
     faults: &mut Faults<'_>,
 ) -> Option<At<(PathBuf, Vec<u8>)>> {
     let shown = path.value.display();
-    match read_bounded(&path.value, max_bytes) {
-        Ok((_, mode)) if privacy == Privacy::Checked && mode & 0o007 != 0 => {
+    match read_small(&path.value, max_bytes) {
+        Ok((_, meta)) if privacy == Privacy::Checked && meta.permissions().mode() & 0o007 != 0 => {
             let text = format!("can be read by everybody: {shown}");
             faults.add(&path.place, text, format!("chmod 0640 {shown}"));
             None
@@ -153,16 +154,4 @@ pub(super) fn read_file(
             None
         }
     }
-}
-
-/// What is in the file, and its mode.
-fn read_bounded(path: &Path, max_bytes: u64) -> io::Result<(Vec<u8>, u32)> {
-    let meta = fs::metadata(path)?;
-    if !meta.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    if meta.len() > max_bytes {
-        return Err(io::Error::other(format!("longer than {max_bytes} bytes")));
-    }
-    Ok((fs::read(path)?, meta.permissions().mode()))
 }

@@ -14,7 +14,7 @@ mod value;
 mod tests;
 
 use super::config::{ConfigError, Fault, reader::distance};
-use crate::protocol::modbus::Profile;
+use crate::{protocol::modbus::Profile, sys::file::read_small_text};
 pub use file::parse;
 
 /// Where the package puts profiles.
@@ -156,10 +156,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes")));
-    }
-    fs::read_to_string(path)
+    read_small_text(path, MAX_FILE_BYTES)
 }
 
 fn unreadable(file: PathBuf, error: &io::Error) -> ConfigError {

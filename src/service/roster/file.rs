@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +22,7 @@ use crate::{
         wire::Revision,
     },
     service::config::Fault,
-    sys,
+    sys::{self, file::read_small_text},
 };
 
 /// Name of the file in the data directory.
@@ -110,7 +110,7 @@ pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
         Fault { file: path.to_owned(), line: None, key, text, hint: Some(hint) }
     };
     let whole = |text: String| fault(String::new(), format!("cannot be read: {text}"));
-    let text = match load(path) {
+    let text = match read_small_text(path, MAX_FILE_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -126,13 +126,6 @@ pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
         read.map_err(|text| fault(format!("pile.{code}"), text))
     });
     Ok(Contents { highest: document.highest_connector, piles: piles.collect::<Result<_, _>>()? })
-}
-
-fn load(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes")));
-    }
-    fs::read_to_string(path)
 }
 
 /// Writes the file, whole or not at all.

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +15,10 @@ use crate::{
         config::{self, ConfigError, Fault, Paths},
         roster::Roster,
     },
-    sys::user::{User, act_as, is_root, owner_of, user_named},
+    sys::{
+        file::read_small,
+        user::{User, act_as, is_root, owner_of, user_named},
+    },
 };
 
 /// Longest text that is read; the controller reads no longer one.
@@ -71,12 +73,7 @@ pub(in crate::cli::doctor) fn read(path: &Path) -> Reading {
 
 fn text(path: &Path) -> Known<String> {
     let unknown = |error: std::io::Error| Unknown(format!("{}: {error}", path.display()));
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unknown)?;
-    if !file.metadata().map_err(unknown)?.is_file() {
-        return Err(Unknown(format!("{}: is not a file", path.display())));
-    }
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unknown)?;
+    let (bytes, _) = read_small(path, MAX_BYTES).map_err(unknown)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
