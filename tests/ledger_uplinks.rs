@@ -14,7 +14,7 @@ use sitepilot::{
         wire::Revision,
     },
     ledger::{Filter, Ledger, LedgerError, open_copy},
-    site::{Input, Site, command::Query, entry::Entry, restore::Enlisted},
+    site::{Input, Lookup, Site, command::Query, entry::Entry, restore::Enlisted},
 };
 
 #[path = "support/deliveries.rs"]
@@ -487,4 +487,44 @@ fn an_order_that_another_ledger_had_settled_stays_so_and_goes_to_who_wants_the_p
         let owed = image.owed.values().map(|owed| owed.orders).sum::<u64>();
         assert_eq!((image.unsettled, owed), (0, backlog), "wants it since {since_s:?}");
     }
+}
+
+#[test]
+fn an_order_that_is_open_here_ends_as_it_did_in_the_other_ledger() {
+    // The ledger is an older copy of the other one: there the order ended and was delivered.
+    let at = stamp(5_000);
+    let begun = opened(1, 1, stamp(0));
+    let mut other = ended(&begun, at, &[uplink("cloud")]);
+    other.state = OrderState::Settled;
+    other.deliveries[0].state = DeliveryState::Confirmed;
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    ledger.record(&[open_entry(&begun)]).unwrap();
+    let config = small_site::config(Revision::V1_10, Revision::V1_10);
+    let grace_ms = config.interrupted_grace_ms;
+    let now = Now { mono: Mono(5), wall: stamp(DAY_MS).wall };
+    let (mut site, step) = Site::restore(ledger.load().unwrap(), config, now);
+    drop(ledger.commit(step).unwrap());
+    let import = |order: &Order| OperatorRequest::Import { order: Box::new(order.clone()) };
+    // What never ended there says nothing.
+    for (order, ends) in [(&begun, false), (&other, true), (&other, false)] {
+        let known = ledger.lookup(&Lookup::Id(order.id)).unwrap();
+        let before = ledger.head().unwrap();
+        let request = import(order);
+        let step = site.step(Input::Operator { ticket: 1, request, known }, now);
+        drop(ledger.commit(step).unwrap());
+        assert_eq!(ledger.head().unwrap() != before, ends);
+    }
+    // Nobody closes it by estimate any more.
+    let later = Now { mono: Mono(grace_ms + 120_000), wall: stamp(2 * DAY_MS).wall };
+    let step = site.step(Input::Tick, later);
+    drop(ledger.commit(step).unwrap());
+    let here = ledger.lookup(&Lookup::Id(begun.id)).unwrap().pop().unwrap();
+    assert_eq!((&here.ending, here.flags.estimated), (&other.ending, false));
+    assert_eq!(here.state, OrderState::Settled);
+    assert_eq!(here.deliveries[0].state, DeliveryState::Confirmed);
+    let image = ledger.load().unwrap();
+    assert_eq!((image.orders, image.unsettled, image.open.len()), (1, 0, 0));
+    assert_eq!((site.snapshot(later).orders, site.snapshot(later).unsettled), (1, 0));
+    assert_eq!(ledger.verify().unwrap().bad, None);
 }

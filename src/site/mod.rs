@@ -426,19 +426,32 @@ impl Site {
                 self.retry(order, turn)
             }
             OperatorRequest::Import { order } => {
-                if !known.is_empty() || self.book.by_id(order.id).is_some() {
+                let running = self.ends_by_import(&order);
+                let is_here = !known.is_empty() || self.book.by_id(order.id).is_some();
+                if is_here && running.is_none() {
                     return Err("on record already".to_owned());
                 }
-                Ok(self.import(*order, turn))
+                Ok(self.import(*order, running, turn))
             }
             OperatorRequest::RetireUplink { uplink } => self.retire(uplink, turn),
             OperatorRequest::MeterReplaced { meter } => self.meter_replaced(&meter, turn),
         }
     }
 
-    /// Takes an order from another ledger as it is; what it still owes is owed here.
-    fn import(&mut self, mut order: Order, turn: &mut Turn) -> String {
-        order.seq = self.book.next_seq();
+    /// The order that is open here and has ended in the other ledger, as after a return to an
+    /// older copy: an estimate made here would differ from what was delivered from there.
+    fn ends_by_import(&self, order: &Order) -> Option<OrderSeq> {
+        order.ending.as_ref()?;
+        let held = self.book.get(self.book.by_id(order.id)?)?;
+        // One that runs is not ended by a mere estimate.
+        let is_over = held.state == OrderState::Interrupted || !order.flags.estimated;
+        (held.state.is_open() && is_over).then_some(held.seq)
+    }
+
+    /// Takes an order from another ledger as it is; what it still owes is owed here. `running`:
+    /// the one that it ends.
+    fn import(&mut self, mut order: Order, running: Option<OrderSeq>, turn: &mut Turn) -> String {
+        order.seq = running.unwrap_or_else(|| self.book.next_seq());
         let seq = order.seq;
         if order.ending.is_none() {
             order.ending = Some(figures::estimated(&order, turn.stamp()));
@@ -465,7 +478,10 @@ impl Site {
             .map(|delivery| delivery.uplink.clone())
             .collect();
         let id = order.id;
-        self.book.record(order, turn);
+        self.book.record(order.clone(), turn);
+        if running.is_some() {
+            self.let_go(&order);
+        }
         for name in &owed {
             if let Some(link) = self.links.get_mut(name) {
                 link.outbox.add((place, seq), turn.now.wall.unix_ms);

@@ -298,16 +298,21 @@ impl Site {
         if order.flags.senseless {
             self.alarm_senseless(&order, turn);
         }
-        self.suspects.remove(&seq);
-        self.last_progress.remove(&seq);
-        self.start_answers.remove(&seq);
         self.book.record(order.clone(), turn);
-        self.order_left(&order);
-        self.guests.left(&order);
-        self.rhythm.touch(order.key.pile);
-        self.rhythm.changed();
+        self.let_go(&order);
         self.dispatch(seq, turn);
         order
+    }
+
+    /// Forgets what is only known of an order as long as it runs.
+    pub(super) fn let_go(&mut self, order: &Order) {
+        self.suspects.remove(&order.seq);
+        self.last_progress.remove(&order.seq);
+        self.start_answers.remove(&order.seq);
+        self.order_left(order);
+        self.guests.left(order);
+        self.rhythm.touch(order.key.pile);
+        self.rhythm.changed();
     }
 
     fn is_known_upstream(&self, seq: OrderSeq) -> bool {
