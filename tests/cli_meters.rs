@@ -423,7 +423,10 @@ async fn meters_behind_converters_are_read_and_found_too() {
 fn a_check_warns_of_what_will_not_work_well() {
     let bench = Bench::new();
     let port = bench.dir.path().join("ttyNOTHING");
+    let hint_at_scan = || text(&bench.cli(&["meters", "scan", "--bus", "rs485-9"]).stderr);
+    assert!(hint_at_scan().contains("hint: there is none at all: write a [[bus]] into /"));
     bench.append(&tables(&port));
+    assert!(hint_at_scan().contains("hint: line"), "{}", hint_at_scan());
     bench.replace("19200", "300");
     let checked = bench.cli(&["check", "--json"]);
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));

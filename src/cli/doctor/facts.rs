@@ -50,6 +50,8 @@ pub(super) struct Config {
     pub(super) warnings: Vec<Fault>,
     /// Faults of what this user may not read, and so cannot judge.
     pub(super) unjudged: usize,
+    /// Secrets that systemd hands to the service only.
+    pub(super) credentials: usize,
     /// What is told of those who listen, with the key that says so.
     pub(super) listen: Vec<(String, std::net::SocketAddr)>,
     /// Megabytes that have to be free for new charging.

@@ -282,6 +282,9 @@ fn faults_of_the_config_are_told() {
     only(Note, "may not read all of it", |facts| {
         facts.config = config(&|config| config.unjudged = 2);
     });
+    only(Note, "2 secret(s) of systemd", |facts| {
+        facts.config = config(&|config| config.credentials = 2);
+    });
     only(Severe, "there is no config", |facts| facts.config = config(&|c| c.is_there = false));
 }
 

@@ -41,7 +41,7 @@ pub use paths::Paths;
 pub use pile::Pile;
 pub use registration::Registration;
 pub use seat::{Lines, Seat};
-pub use secret::{MAX_SECRET_BYTES, NoSecret, Secret};
+pub use secret::{CREDENTIALS_BY_HAND, MAX_SECRET_BYTES, NoSecret, Secret};
 pub use table::{Broker, Control, Ledger, Log, Place};
 pub use tls::Tls;
 pub use uplink::{Access, Charger, Ec, Endpoint, Far, Jcpp, Pace, Peaq, Uplink};

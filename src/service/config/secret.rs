@@ -64,6 +64,10 @@ pub const MAX_SECRET_BYTES: u64 = 4096;
 /// Where systemd puts the credentials of the unit.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
+/// How to look at a config with credentials by hand.
+pub const CREDENTIALS_BY_HAND: &str = "only the service has them (LoadCredential=); by hand: \
+     sudo CREDENTIALS_DIRECTORY=/etc/sitepilot/credentials sitepilot check";
+
 /// Reads `<name>_file` or `<name>_credential`.
 pub(super) fn read(
     section: &mut Section<'_>,
@@ -122,7 +126,7 @@ pub(super) enum Privacy {
 fn credential_path(name: &At<String>, faults: &mut Faults<'_>) -> Option<At<PathBuf>> {
     let Some(directory) = std::env::var_os(CREDENTIALS) else {
         let text = format!("names a credential, but there are none: {}", name.value);
-        faults.add(&name.place, text, "credentials exist only under systemd (LoadCredential=)");
+        faults.add(&name.place, text, CREDENTIALS_BY_HAND);
         return None;
     };
     let path = Path::new(&directory).join(&name.value);

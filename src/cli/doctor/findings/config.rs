@@ -1,7 +1,10 @@
 //! Whether the config is right.
 
 use super::{Topic, known};
-use crate::{cli::doctor::facts::Facts, service::config::Fault};
+use crate::{
+    cli::doctor::facts::Facts,
+    service::config::{CREDENTIALS_BY_HAND, Fault},
+};
 
 pub(super) fn find(facts: &Facts, topic: &mut Topic) {
     let Some(config) = known(&facts.config) else { return };
@@ -17,6 +20,10 @@ pub(super) fn find(facts: &Facts, topic: &mut Topic) {
     let is_of_port = |warning: &&Fault| warning.key.ends_with("serial.port");
     for warning in config.warnings.iter().filter(|warning| !is_of_port(warning)) {
         topic.wrong(text(warning), hint(warning));
+    }
+    if config.credentials > 0 {
+        let text = format!("{} secret(s) of systemd were not looked at", config.credentials);
+        topic.note(text, CREDENTIALS_BY_HAND);
     }
     if config.unjudged > 0 {
         let text = "the config could not be judged whole: this user may not read all of it";

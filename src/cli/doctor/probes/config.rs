@@ -93,11 +93,11 @@ fn judge(path: &Path, data_dir: &Path) -> Config {
         }
         Err(faults) => {
             let may_judge = is_root() || is_service(data_dir);
-            let (unjudged, faults) = faults
-                .0
-                .into_iter()
-                .partition(|fault| is_of_credential(fault) || (!may_judge && is_denied(fault)));
-            let unjudged: Vec<Fault> = unjudged;
+            let all = faults.0.into_iter();
+            let (credentials, rest): (Vec<_>, Vec<_>) = all.partition(is_of_credential);
+            let (unjudged, faults): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|fault| !may_judge && is_denied(fault));
+            facts.credentials = credentials.len();
             (facts.unjudged, facts.faults) = (unjudged.len(), faults);
         }
     }

@@ -64,10 +64,11 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failur
     let lines = Lines::load(&common.config).map_err(Failure::Config)?;
     let Some(bus) = lines.bus(&arguments.bus) else {
         let names: Vec<_> = lines.buses.iter().map(|bus| bus.name.as_str()).collect();
-        let names = names.join(", ");
-        return Err(
-            anyhow!("there is no bus of that name: {}\nhint: {names}", arguments.bus).into()
-        );
+        let hint = match names.as_slice() {
+            [] => format!("there is none at all: write a [[bus]] into {}", common.config.display()),
+            names => names.join(", "),
+        };
+        return Err(anyhow!("there is no bus of that name: {}\nhint: {hint}", arguments.bus).into());
     };
     let clock = Arc::new(Clock::passing());
     let client = Client::connect(&common.paths()?.socket)?;
