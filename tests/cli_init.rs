@@ -182,6 +182,11 @@ fn secrets_that_lie_there_are_used_and_not_replaced() {
     let done = desk.init(&flags);
     assert_eq!(done.status.code(), Some(0), "{}", told(&done));
     assert_eq!((desk.text("etc/cloud.code"), desk.names("etc").len()), ("BY-HAND\n".to_owned(), 5));
+    let said = String::from_utf8(done.stdout).unwrap();
+    for kept in ["etc/cloud.code", "etc/cloud.password"] {
+        let line = format!("kept as it was: {}\n", desk.path(kept).display());
+        assert!(said.contains(&line), "{said}");
+    }
 }
 
 /// A terminal with `init` at it.

@@ -178,6 +178,14 @@ impl<'a> Outcome<'a> {
         let is_new = self.placed.iter().all(|placed| placed.old.is_none());
         let _ = writeln!(text, "\nNext:");
         if self.paths.config == Path::new(SERVICE_CONFIG) {
+            if let Some(dir) = &self.site.data_dir {
+                let dir = dir.display();
+                let _ = writeln!(
+                    text,
+                    "  sudo install -d -o sitepilot -g sitepilot -m 0750 {dir}\n  \
+                     sudo systemctl edit sitepilot    # [Service], ReadWritePaths={dir}"
+                );
+            }
             let start = if is_new { "start" } else { "restart" };
             let _ = writeln!(text, "  sudo systemctl {start} sitepilot\n  sudo sitepilot status");
             for (name, _) in self.site.buses() {

@@ -1,8 +1,9 @@
 //! Opens the ledger.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use anyhow::anyhow;
+use rustix::io::Errno;
 use tracing::{error, info};
 
 use crate::{
@@ -21,7 +22,7 @@ pub(super) fn open(
     let manager = manager.clone();
     let phases = Phases::told(move |phase| manager.status(&in_words(phase)));
     let options = Options { min_free_mb, phases, ..Options::default() };
-    let opened = Ledger::open(data_dir, options).map_err(|error| unopened(data_dir, error))?;
+    let opened = Ledger::open(data_dir, options).map_err(|error| unopened(data_dir, &error))?;
     let (ledger, opening) = opened;
     let damage = told(opening);
     Ok((ledger, damage))
@@ -61,11 +62,31 @@ fn told(opening: Opening) -> Option<String> {
 }
 
 /// Names the directory of a ledger that cannot be opened.
-fn unopened(data_dir: &Path, error: LedgerError) -> anyhow::Error {
+fn unopened(data_dir: &Path, error: &LedgerError) -> anyhow::Error {
     // A start by hand leaves files of another user.
+    let (dir, read_only) = (data_dir.display(), io::Error::from(Errno::ROFS).to_string());
     let hint = match error {
-        LedgerError::Io(_) => "\nhint: all in it must belong to the user that runs this",
-        _ => "",
+        LedgerError::Io(cause) if cause.contains(&read_only) => format!(
+            "\nhint: let the unit write there: sudo systemctl edit sitepilot, [Service], \
+             ReadWritePaths={dir}; or mount it writable"
+        ),
+        LedgerError::Io(_) => "\nhint: all in it must belong to the user that runs this".to_owned(),
+        _ => String::new(),
     };
-    anyhow!("{}: {error}{hint}", data_dir.display())
+    anyhow!("{dir}: {error}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_told_with_what_helps() {
+        let told = |errno: Errno| {
+            let error = LedgerError::Io(io::Error::from(errno).to_string());
+            unopened(Path::new("/data/site"), &error).to_string()
+        };
+        assert!(told(Errno::ROFS).contains("ReadWritePaths=/data/site; or mount it writable"));
+        assert!(told(Errno::ACCESS).contains("belong to the user that runs this"));
+    }
 }
