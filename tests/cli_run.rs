@@ -183,7 +183,20 @@ async fn a_second_controller_on_the_same_data_does_not_start() {
     fs::remove_file(&lock).unwrap();
     fs::create_dir(&lock).unwrap();
     let refused = text(&bench.cli(&["run"]).stderr);
-    assert!(refused.contains("/data: ") && refused.contains("hint: all in it"), "{refused}");
+    assert!(refused.contains("/data: ") && refused.contains("hint: it and all in it"), "{refused}");
+}
+
+#[test]
+fn why_a_start_failed_is_told_also_before_there_is_a_ledger() {
+    let bench = Bench::new();
+    let data = bench.dir.path().join("data");
+    // Nobody makes a directory there.
+    bench.replace(data.to_str().unwrap(), "/proc/sitepilot");
+    let output = bench.cli(&["run"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("stopped: cannot make the data directory: /proc/sitepilot: "), "{told}");
+    assert!(told.contains("hint: it and all in it must belong to"), "{told}");
 }
 
 #[tokio::test]

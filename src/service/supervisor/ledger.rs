@@ -63,17 +63,24 @@ fn told(opening: Opening) -> Option<String> {
 
 /// Names the directory of a ledger that cannot be opened.
 fn unopened(data_dir: &Path, error: &LedgerError) -> anyhow::Error {
-    // A start by hand leaves files of another user.
-    let (dir, read_only) = (data_dir.display(), io::Error::from(Errno::ROFS).to_string());
     let hint = match error {
-        LedgerError::Io(cause) if cause.contains(&read_only) => format!(
-            "\nhint: let the unit write there: sudo systemctl edit sitepilot, [Service], \
-             ReadWritePaths={dir}; or mount it writable"
-        ),
-        LedgerError::Io(_) => "\nhint: all in it must belong to the user that runs this".to_owned(),
+        LedgerError::Io(cause) => hint(data_dir, cause),
         _ => String::new(),
     };
-    anyhow!("{dir}: {error}{hint}")
+    anyhow!("{}: {error}{hint}", data_dir.display())
+}
+
+/// What helps where the data directory cannot be used.
+pub(super) fn hint(data_dir: &Path, cause: &str) -> String {
+    let dir = data_dir.display();
+    if cause.contains(&io::Error::from(Errno::ROFS).to_string()) {
+        return format!(
+            "\nhint: make it for the user of the service, and let the unit write there: \
+             sudo systemctl edit sitepilot, [Service], ReadWritePaths={dir}; or mount it writable"
+        );
+    }
+    // A start by hand leaves files of another user.
+    "\nhint: it and all in it must belong to the user that runs this".to_owned()
 }
 
 #[cfg(test)]

@@ -65,7 +65,28 @@ pub fn run(
     info!(version = env!("CARGO_PKG_VERSION"), site = config.site.code, "starting");
     // Orders name who paid: what is written here is for the service and its group.
     rustix::process::umask(rustix::fs::Mode::RWXO | rustix::fs::Mode::WGRP);
-    make_data_dir(&config.site.data_dir)?;
+    let done =
+        make_data_dir(&config.site.data_dir).and_then(|()| work(config, file, logging, manager));
+    match &done {
+        Ok(()) => {
+            manager.status("stopped");
+            info!("stopped");
+        }
+        Err(error) => {
+            manager.status(&format!("stopped: {error:#}"));
+            error!("stopped: {error:#}");
+        }
+    }
+    done
+}
+
+/// Starts all rooms, and returns when they have stopped.
+fn work(
+    config: &Config,
+    file: &Path,
+    logging: &Logging,
+    manager: &Arc<Manager>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,23 +115,15 @@ pub fn run(
     });
     // A thread that hangs must not keep the program.
     runtime.shutdown_background();
-    match &done {
-        Ok(()) => {
-            manager.status("stopped");
-            info!("stopped");
-        }
-        Err(error) => {
-            manager.status(&format!("stopped: {error:#}"));
-            error!("stopped: {error:#}");
-        }
-    }
     done
 }
 
 fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
-    let made = builder.recursive(true).mode(0o750).create(dir);
-    made.with_context(|| format!("cannot make the data directory: {}", dir.display()))
+    builder.recursive(true).mode(0o750).create(dir).map_err(|error| {
+        let hint = ledger::hint(dir, &error.to_string());
+        anyhow!("cannot make the data directory: {}: {error}{hint}", dir.display())
+    })
 }
 
 /// A started controller.
