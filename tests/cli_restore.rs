@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
     process::Output,
 };
@@ -166,6 +166,8 @@ async fn what_is_not_a_whole_backup_changes_nothing() {
         (altered("newer", "PRAGMA user_version = 99"), "schema 99"),
         (altered("format", "UPDATE backup SET value = 2 WHERE key = 'format'"), "format: 2"),
         (altered("body", "UPDATE luggage SET body = x'00' WHERE path = 'config/pile'"), "packed"),
+        (altered("flood", FLOOD), "no backup"),
+        (altered("heavy", "UPDATE luggage SET body = zeroblob(1 << 26)"), "no site has such files"),
         (altered("up", &rename("config/../../x")), "a name of its own"),
         (altered("root", &rename("/etc/passwd")), "a name of its own"),
         (altered("ledger", &rename("data/ledger.db")), "a name of its own"),
@@ -187,6 +189,11 @@ async fn what_is_not_a_whole_backup_changes_nothing() {
     bench.start().await;
     assert_eq!(bench.terminate(), Some(0), "{}", bench.log());
 }
+
+/// Files without end.
+const FLOOD: &str = "DROP TABLE luggage; CREATE VIEW luggage AS
+    WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+    SELECT 'config/' || x AS path, 384 AS mode, x'' AS sha256, x'' AS body FROM n";
 
 /// Somebody else than root, whom the user database does not know.
 const STRANGER: u32 = 12_345;
@@ -263,4 +270,43 @@ async fn root_leaves_everything_to_whom_it_belongs() {
     assert!(hint.contains("piles.toml: cannot be read") && hint.contains("use sudo"), "{hint}");
     chown(&piles, Some(STRANGER), None).unwrap();
     check(0);
+}
+
+#[tokio::test]
+async fn links_beside_the_ledger_lead_nowhere_that_its_owner_may_not_go() {
+    let mut bench = Bench::new();
+    bench.start().await;
+    assert_eq!(bench.terminate(), Some(0));
+    let (dir, out) = (bench.dir.path().to_owned(), tempfile::tempdir().unwrap());
+    let (ledger, elsewhere) = (dir.join("data/ledger.db"), out.path().join("other.db"));
+    fs::copy(&ledger, &elsewhere).unwrap();
+    // Nobody but root can read it.
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0)).unwrap();
+    if is_root() {
+        for path in tree(&dir).into_iter().map(|file| file.0).chain([dir.clone()]) {
+            chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+        }
+    }
+    let inside = dir.join("data/x.backup");
+    let kept = dir.join("data/kept.db");
+    fs::rename(&ledger, &kept).unwrap();
+    for (to, wanted) in
+        [(elsewhere.as_path(), "Permission denied"), (Path::new("/dev/zero"), "is not a file")]
+    {
+        symlink(to, &ledger).unwrap();
+        refused(&bench, &["backup", inside.to_str().unwrap()], wanted);
+        fs::remove_file(&ledger).unwrap();
+    }
+    fs::rename(&kept, &ledger).unwrap();
+    let names: Vec<_> = tree(&dir.join("data")).into_iter().map(|file| file.0).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().contains("backup")), "{names:?}");
+
+    symlink(out.path(), dir.join("data/link")).unwrap();
+    let through = dir.join("data/link/x.backup");
+    if is_root() {
+        refused(&bench, &["backup", through.to_str().unwrap()], "Permission denied");
+    } else {
+        done(&bench, &["backup", through.to_str().unwrap()]);
+    }
+    assert_eq!(out.path().join("x.backup").exists(), !is_root());
 }

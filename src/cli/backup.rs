@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use anyhow::{Context as _, anyhow};
@@ -134,7 +134,7 @@ fn no_room(error: LedgerError) -> anyhow::Error {
 /// it: root leaves nothing of its own there.
 fn writer(dir: &Path, data_dir: &Path) -> anyhow::Result<User> {
     let owner = if user::is_root() { user::owner_of(data_dir)? } else { User::current() };
-    let data_dir = data_dir.canonicalize()?;
+    let (given, data_dir) = (path::absolute(data_dir)?, data_dir.canonicalize()?);
     if !dir.try_exists()? {
         let parent = directory_of(dir).canonicalize().unwrap_or_default();
         if !parent.starts_with(&data_dir) {
@@ -142,7 +142,9 @@ fn writer(dir: &Path, data_dir: &Path) -> anyhow::Result<User> {
         }
         user::act_as(owner, || DirBuilder::new().mode(0o700).create(dir))??;
     }
-    let is_inside = dir.canonicalize()?.starts_with(&data_dir);
+    // By its name as well: in there, a link may lead wherever the owner wants root to write.
+    let is_inside =
+        path::absolute(dir)?.starts_with(&given) || dir.canonicalize()?.starts_with(&data_dir);
     Ok(if is_inside { owner } else { User::current() })
 }
 

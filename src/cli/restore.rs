@@ -14,6 +14,7 @@ use crate::{
         backup::{Places, check_names, directory_of},
         config::Paths,
     },
+    sys,
 };
 
 /// `restore`
@@ -117,7 +118,7 @@ impl<'a> Restore<'a> {
         places.make_data_dir()?;
         let _lock = places.in_data_dir(Lock::take)?.map_err(running)?;
         // What is checked is the copy that becomes the ledger.
-        let draft = std::fs::File::open(file).map_err(anyhow::Error::from).and_then(|backup| {
+        let draft = sys::file::open(file).map_err(anyhow::Error::from).and_then(|backup| {
             places.in_data_dir(|dir| Seated::copy(backup, dir))?.map_err(Into::into)
         });
         let mut draft = draft.with_context(|| format!("cannot copy {}", file.display()))?;

@@ -22,10 +22,14 @@ use super::{
     note::{self, Note},
     open, reader, salvage, schema, verify,
 };
-use crate::sys::user;
+use crate::sys::{file, user};
 
 /// What this program writes, and the only format it reads.
 const FORMAT: &str = "1";
+
+/// Most other files of a backup, and most bytes of them: several times what a site may have.
+const MAX_ITEMS: u32 = 16_384;
+const MAX_LUGGAGE_BYTES: u32 = 128 << 20;
 
 const TABLES: &str = "
 DROP TABLE IF EXISTS backup;
@@ -94,24 +98,22 @@ enum Life {
 
 impl Source {
     /// Opens the ledger of a data directory, or a ledger file, whether or not a controller of
-    /// whatever version runs on it. Root opens it as its owner, and nothing is made beside it.
+    /// whatever version runs on it. Root opens it as the owner of its directory: a link leads only
+    /// to what that user may read, and nothing is made beside it.
     ///
     /// # Errors
     ///
     /// `Corrupt`, `Io`.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let file = file_of(path);
-        match hold_still(&file) {
-            Err(LedgerError::Locked(_)) => {
-                let conn = user::act_as_owner_of(&file, || running(&file))??;
-                Ok(Self(Life::Running(conn)))
-            }
+        user::act_as_keeper_of(&file, || match hold_still(&file) {
+            Err(LedgerError::Locked(_)) => Ok(Self(Life::Running(running(&file)?))),
             lock => {
                 let (lock, log) = (lock?, with_suffix(&file, "-wal"));
-                let log = if log.exists() { Some(File::open(log)?) } else { None };
-                Ok(Self(Life::Stopped { _lock: lock, file: File::open(&file)?, log }))
+                let log = if log.exists() { Some(file::open(&log)?) } else { None };
+                Ok(Self(Life::Stopped { _lock: lock, file: file::open(&file)?, log }))
             }
-        }
+        })?
     }
 
     /// Copies it into a file that must not be there, for the caller alone to read.
@@ -221,7 +223,9 @@ impl Draft {
     ///
     /// `Corrupt`, `Io`; also of a format this program does not know.
     pub fn about(&self) -> Result<Option<About>, LedgerError> {
-        let sql = "SELECT count(*) FROM sqlite_master WHERE name IN ('backup', 'luggage')";
+        // Of nothing but tables: a view may have rows without end.
+        let sql = "SELECT count(*) FROM sqlite_master
+            WHERE type = 'table' AND name IN ('backup', 'luggage')";
         let tables: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
         if tables < 2 {
             return Ok(None);
@@ -250,6 +254,18 @@ impl Draft {
     ///
     /// `Corrupt` if one is not, `Io`.
     pub fn luggage(&self) -> Result<Vec<Item>, LedgerError> {
+        let none = || LedgerError::corrupt("no site has such files beside its ledger");
+        if self.about()?.is_none() {
+            return Err(none());
+        }
+        let sql = "SELECT count(*) > ?1 OR total(length(body)) > ?2 FROM luggage";
+        let is_too_much =
+            self.conn.query_row(sql, params![MAX_ITEMS, MAX_LUGGAGE_BYTES], |row| {
+                row.get::<_, bool>(0)
+            })?;
+        if is_too_much {
+            return Err(none());
+        }
         let sql = "SELECT path, mode, sha256, body FROM luggage ORDER BY path";
         let mut statement = self.conn.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -333,7 +349,7 @@ const ROLLBACK: u8 = 1;
 /// The head of a database: <https://www.sqlite.org/fileformat.html>, section 1.3.
 fn head_of(file: &Path) -> Result<[u8; 100], LedgerError> {
     let mut head = [0; 100];
-    let read = File::open(file)?.read_exact(&mut head);
+    let read = file::open(file)?.read_exact(&mut head);
     if read.is_err() || !head.starts_with(b"SQLite format 3\0") {
         return Err(LedgerError::corrupt("it is not a database"));
     }

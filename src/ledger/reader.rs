@@ -119,7 +119,7 @@ impl Reader {
     /// `Corrupt`, `Io`.
     pub(super) fn of_running(path: &Path) -> Result<Self, LedgerError> {
         let file = copy::file_of(path);
-        user::act_as_owner_of(&file, || {
+        user::act_as_keeper_of(&file, || {
             let conn = open::connect_to_read(&file, &Options::default())?;
             let reader = Self { conn, copy: None };
             // All files are open from here on.

@@ -9,6 +9,20 @@ use std::{
 
 use rustix::fs::OFlags;
 
+/// Opens a file to read it. A pipe is not waited for, and no device is opened: that may do something.
+///
+/// # Errors
+///
+/// When it is no file, or cannot be opened.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Looked at before and after: in between it may have become another one.
+    must_be_file(&fs::metadata(path)?)?;
+    let no_waiting = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(no_waiting).open(path)?;
+    must_be_file(&file.metadata()?)?;
+    Ok(file)
+}
+
 /// What is in a small file, and what the system knows of it. A pipe is not waited for, a device
 /// without an end is not read, and no more than `max_bytes` are ever held in memory.
 ///
@@ -16,12 +30,8 @@ use rustix::fs::OFlags;
 ///
 /// When it is no file, is longer, or cannot be read.
 pub fn read_small(path: &Path, max_bytes: u64) -> io::Result<(Vec<u8>, Metadata)> {
-    // Opening a device may do something, so it is looked at before and after.
-    must_be_file(&fs::metadata(path)?)?;
-    let no_waiting = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(no_waiting).open(path)?;
+    let file = open(path)?;
     let meta = file.metadata()?;
-    must_be_file(&meta)?;
     let too_long = || io::Error::other(format!("longer than {max_bytes} bytes"));
     if meta.len() > max_bytes {
         return Err(too_long());

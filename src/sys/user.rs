@@ -156,14 +156,25 @@ pub fn act_as<R>(user: User, work: impl FnOnce() -> R) -> io::Result<R> {
     Ok(work())
 }
 
-/// Does some work as the owner of a file or directory if root does it, else just so: nothing that
-/// root makes beside that file belongs to root then.
+/// Does some work as the owner of a directory if root does it, else just so: nothing that root makes
+/// there belongs to root then.
 ///
 /// # Errors
 ///
 /// When the owner cannot be told, or this thread may not become it; the work is not begun then.
 pub fn act_as_owner_of<R>(path: &Path, work: impl FnOnce() -> R) -> io::Result<R> {
     if is_root() { act_as(owner_of(path)?, work) } else { Ok(work()) }
+}
+
+/// Does some work as the owner of the directory that a file is in if root does it, else just so. The
+/// file itself says nothing of its owner: it may be a link to somebody else's.
+///
+/// # Errors
+///
+/// Those of [`act_as_owner_of`].
+pub fn act_as_keeper_of<R>(file: &Path, work: impl FnOnce() -> R) -> io::Result<R> {
+    let dir = file.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    act_as_owner_of(dir, work)
 }
 
 /// Ends the work as another user, also when it panics.

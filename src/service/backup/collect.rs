@@ -14,7 +14,11 @@ use super::{
     BESIDE_LEDGER, Belongs, MAX_BYTES, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, canonical,
     directory_of,
 };
-use crate::{ledger::backup::Item, service::config, sys::user};
+use crate::{
+    ledger::backup::Item,
+    service::config,
+    sys::{file, user},
+};
 
 /// What was gathered.
 #[derive(Debug, Default)]
@@ -73,7 +77,7 @@ pub fn collect(config: &Path, data_dir: &Path, except: &Path) -> anyhow::Result<
 fn beside_ledger(data_dir: &Path, found: &mut Collected) -> anyhow::Result<()> {
     for name in BESIDE_LEDGER {
         let path = data_dir.join(name);
-        let file = match File::open(&path) {
+        let file = match file::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let hint = "hint: use sudo";
@@ -170,7 +174,7 @@ impl Walk<'_> {
             self.bytes -= meta.len();
             return Err(format!("all files together are longer than {MAX_BYTES} bytes"));
         }
-        let file = File::open(&path).map_err(|error| error.to_string())?;
+        let file = file::open(&path).map_err(|error| error.to_string())?;
         self.found.add(name, file, &meta).map_err(|error| error.to_string())
     }
 
@@ -217,7 +221,7 @@ mod tests {
     #[test]
     fn what_lies_beside_config_and_ledger_is_taken_and_nothing_else() {
         let dir = site(&[
-            ("site.toml", "[uplink]\npassword_file = \"cloud.password\""),
+            ("site.toml", ""),
             ("cloud.password", "secret"),
             ("tls/site.key", "key"),
             ("meters/own.toml", "profile"),
@@ -227,6 +231,9 @@ mod tests {
             ("data/piles.toml", "piles"),
             ("data/ballast", ""),
         ]);
+        let password = dir.path().join("cloud.password");
+        let text = format!("[uplink]\npassword_file = {password:?}");
+        fs::write(dir.path().join("site.toml"), text).unwrap();
         std::os::unix::net::UnixListener::bind(dir.path().join("control.sock")).unwrap();
         std::os::unix::fs::symlink("nowhere", dir.path().join("broken")).unwrap();
         std::os::unix::fs::symlink("tls", dir.path().join("linked")).unwrap();

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::{Belongs, directory_of};
 use crate::{
@@ -42,8 +42,12 @@ impl Places {
             let group = user::group_named(SERVICE)?;
             let root = User { gid: group.unwrap_or(User::ROOT.gid), ..User::ROOT };
             let stranger = owner(&directory_of(config))?.filter(|it| it.uid != User::ROOT.uid);
-            let service = user::user_named(SERVICE)?.unwrap_or(User::ROOT);
-            (stranger.unwrap_or(root), owner(data_dir)?.unwrap_or(service))
+            let service = user::user_named(SERVICE)?;
+            if let Some(service) = service {
+                must_be_of(service, data_dir)?;
+            }
+            let data_owner = owner(data_dir)?.or(service).unwrap_or(User::ROOT);
+            (stranger.unwrap_or(root), data_owner)
         } else {
             (User::current(), User::current())
         };
@@ -115,6 +119,25 @@ impl Places {
 /// The first name that does not.
 pub fn check_names(luggage: &[Item]) -> Result<(), String> {
     luggage.iter().try_for_each(|item| Belongs::read(&item.path).map(drop))
+}
+
+/// Where the package keeps the data.
+const DATA_DIR: &str = "/var/lib/sitepilot";
+
+/// Root puts nothing into a directory of root's own because a backup names it: the service's user
+/// may have written the backup. Another place than the package's is made by hand.
+fn must_be_of(service: User, data_dir: &Path) -> anyhow::Result<()> {
+    let shown = data_dir.display();
+    let hint = format!("hint: sudo install -d -m 0750 -o {SERVICE} -g {SERVICE} {shown}");
+    match owner(data_dir)? {
+        Some(owner) if owner.uid == User::ROOT.uid && service.uid != User::ROOT.uid => {
+            Err(anyhow!("the data directory of the backup belongs to root: {shown}\n{hint}"))
+        }
+        None if data_dir != Path::new(DATA_DIR) => {
+            Err(anyhow!("the data directory of the backup is not there: {shown}\n{hint}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whom a directory belongs to, if it is there.

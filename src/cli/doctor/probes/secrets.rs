@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs,
+    env,
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use super::super::{
     tolerant::{Assignment, assignments},
 };
 use super::config::Reading;
+use crate::sys::file;
 
 /// Longest file that is read: a key with its certificates.
 const MAX_BYTES: u64 = 64 << 10;
@@ -134,12 +134,7 @@ impl Secrets {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // A pipe would wait for somebody who writes.
-    let no_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = fs::File::options().read(true).custom_flags(no_waiting).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
+    let file = file::open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
