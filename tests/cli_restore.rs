@@ -281,7 +281,7 @@ async fn links_beside_the_ledger_lead_nowhere_that_its_owner_may_not_go() {
     let (ledger, elsewhere) = (dir.join("data/ledger.db"), out.path().join("other.db"));
     fs::copy(&ledger, &elsewhere).unwrap();
     // Nobody but root can read it.
-    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o000)).unwrap();
     if is_root() {
         for path in tree(&dir).into_iter().map(|file| file.0).chain([dir.clone()]) {
             chown(path, Some(STRANGER), Some(STRANGER)).unwrap();

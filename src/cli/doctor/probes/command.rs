@@ -1,7 +1,7 @@
 //! Other programs: with a clean environment, for a limited time, and of their output only so much.
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -16,8 +16,8 @@ use super::super::facts::{Known, Unknown};
 /// How long a program may take: reading a journal from a slow card takes seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Most of a program's output that is read.
-const MAX_OUTPUT_BYTES: u64 = 4 << 20;
+/// Of a program's output at least so much of its end is kept, and at most twice as much.
+const MAX_OUTPUT_BYTES: usize = 2 << 20;
 
 /// Where programs of the system are; not where the caller's `PATH` says.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -87,10 +87,41 @@ fn listen(child: &mut Child) -> io::Result<Said> {
     Ok(Said { output, errors, is_done })
 }
 
-fn text(pipe: impl Read) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    pipe.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+fn text(mut pipe: impl Read) -> io::Result<String> {
+    let mut end = End::default();
+    io::copy(&mut pipe, &mut end)?;
+    Ok(String::from_utf8_lossy(end.lines()).into_owned())
+}
+
+/// The end of what is written into it: of a log that is too long, the newest is worth most.
+#[derive(Default)]
+struct End {
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl End {
+    /// Whole lines only: a secret that is cut in two is not found any more.
+    fn lines(&self) -> &[u8] {
+        let whole = || Some(self.bytes.iter().position(|byte| *byte == b'\n')? + 1);
+        let from = if self.is_cut { whole().unwrap_or(self.bytes.len()) } else { 0 };
+        &self.bytes[from..]
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() > 2 * MAX_OUTPUT_BYTES {
+            self.bytes.drain(..self.bytes.len() - MAX_OUTPUT_BYTES);
+            self.is_cut = true;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -105,9 +136,14 @@ mod tests {
         assert_eq!(shell("echo $HOME-$PATH").unwrap().done().unwrap(), format!("-{PATH}\n"));
         assert_eq!(shell("echo no >&2; exit 3").unwrap().done(), Err(Unknown("no".to_owned())));
         assert!(shell("exit 1").unwrap().done().is_err());
+        // More than is kept: the newest lines are there, whole, and it still ends by itself.
+        let long = shell("yes 'a line of a log that does not end' | head -n 200000; echo newest");
+        let long = long.unwrap().done().unwrap();
+        assert!(long.len() <= 2 * MAX_OUTPUT_BYTES && long.ends_with("end\nnewest\n"));
+        assert!(long.starts_with("a line of a log that does not end\n"), "{:?}", &long[..40]);
         let Unknown(why) = run("no-such-program-here", &[]).unwrap_err();
         assert_eq!(why, "no-such-program-here: there is no such program");
         let flood = shell("head -c 9000000 /dev/zero | tr '\\0' x").unwrap();
-        assert_eq!(u64::try_from(flood.output.len()).unwrap(), MAX_OUTPUT_BYTES);
+        assert_eq!(flood.output, "", "a line without an end is nothing that could be shown");
     }
 }

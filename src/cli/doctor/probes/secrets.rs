@@ -20,6 +20,9 @@ const MAX_BYTES: u64 = 64 << 10;
 /// Files that are read: one for each of the most piles there can be, and some.
 const MAX_FILES: usize = 8192;
 
+/// Most bytes of all of them: accounts that the service has written may name any files.
+const MAX_ALL_BYTES: usize = 8 << 20;
+
 /// Shorter lines behind the first are no secrets of their own.
 const MIN_FURTHER_BYTES: usize = 8;
 
@@ -43,6 +46,8 @@ pub(in crate::cli::doctor) struct Secrets {
     pub(in crate::cli::doctor) known: Vec<String>,
     /// Files that were looked at.
     seen: BTreeSet<PathBuf>,
+    /// Bytes that were read of them.
+    bytes: usize,
 }
 
 /// Collects them; `units`: the files of the unit.
@@ -124,7 +129,14 @@ impl Secrets {
             return None;
         }
         match read(path) {
-            Ok(text) => Some(text),
+            Ok(text) if self.bytes.saturating_add(text.len()) <= MAX_ALL_BYTES => {
+                self.bytes += text.len();
+                Some(text)
+            }
+            Ok(_) => {
+                self.unread += 1;
+                None
+            }
             Err(error) => {
                 self.unread += usize::from(error.kind() == io::ErrorKind::PermissionDenied);
                 None
