@@ -146,7 +146,9 @@ impl<'a> Restore<'a> {
             let replaced = places.in_data_dir(|_| draft.take_seat())??;
             if let Some(rows) = replaced.newer_rows {
                 eprintln!("the ledger that was there has {rows} journal rows more than the backup");
-                eprintln!("hint: sitepilot orders import takes over the orders of the old file");
+                eprintln!(
+                    "hint: once the controller runs, sudo sitepilot orders import FILE takes over those orders"
+                );
             }
             aside.extend(replaced.aside);
         }
