@@ -113,12 +113,17 @@ fn a_card_without_a_number_is_refused() {
 
 #[test]
 fn what_is_quoted_is_short() {
+    let error = DecodeError::new("Request.field", "less", "é".repeat(5000), ErrorCode::Protocol);
+    assert_eq!(error.found.chars().count(), QUOTE_LIMIT);
+}
+
+#[test]
+fn of_a_card_that_is_none_only_its_length_is_told() {
     let long = wire::AuthorizeReq {
         id_data: Some(wire::IdToken { id: "é".repeat(5000), ..Default::default() }),
         ..Default::default()
     };
-    let error = refused(&sealed(0x14, &long.encode_to_vec()));
-    assert_eq!(error.found.chars().count(), QUOTE_LIMIT);
+    assert_eq!(refused(&sealed(0x14, &long.encode_to_vec())).found, "5000 characters");
 }
 
 #[test]
