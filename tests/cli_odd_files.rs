@@ -115,3 +115,18 @@ fn a_line_without_end_directs_no_simulated_peer() {
         .unwrap();
     assert_eq!(ended.code(), Some(0), "{ended}");
 }
+
+#[test]
+fn what_cannot_be_written_is_no_success_and_a_reader_that_has_seen_enough_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("none.toml");
+    let doctor = ["--config", config.to_str().unwrap(), "doctor"];
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = limited(&doctor).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(told(&output).matches("cannot write the output").count(), 1, "{}", told(&output));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = limited(&doctor).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}

@@ -196,7 +196,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Sim(peer) => Ok(sim::run(&peer, &common.config)),
         Command::Demo(arguments) => Ok(demo::run(&arguments)),
     };
-    done.unwrap_or_else(|failure| failure.tell()).into()
+    match done.unwrap_or_else(|failure| failure.tell()) {
+        Exit::Done if table::is_lost() => Exit::Failed,
+        exit => exit,
+    }
+    .into()
 }
 
 /// Help is data; anything else is wrong usage.

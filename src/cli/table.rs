@@ -1,6 +1,9 @@
 //! Output: aligned tables for people, one JSON document for programs.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use serde::Serialize;
 
@@ -32,9 +35,24 @@ pub(super) fn json(document: &impl Serialize) {
     }
 }
 
-/// Prints data; a reader that closed the pipe has seen enough.
+/// Whether data was lost on its way out.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints data; a reader that closed the pipe has seen enough. That anything else keeps it from
+/// being written is told once, and the command has failed then: half an export is none.
 pub(super) fn print(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+        && !IS_LOST.swap(true, Relaxed)
+    {
+        eprintln!("cannot write the output: {error}");
+    }
+}
+
+/// Whether something that was printed is not where it was to go.
+pub(super) fn is_lost() -> bool {
+    IS_LOST.load(Relaxed)
 }
 
 /// What stands in a table where there is no value.

@@ -27,7 +27,7 @@ use self::{
     verdict::{Metering, PileBook, Verdict},
     view::View,
 };
-use super::Exit;
+use super::{Exit, table::print};
 use crate::{
     clock::Clock,
     domain::{
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         });
     match played {
         Ok(verdict) => {
-            println!("{verdict}");
+            print(&format!("{verdict}\n"));
             if verdict.is_good() { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
