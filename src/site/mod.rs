@@ -25,7 +25,7 @@ use crate::domain::{
     id::{
         CardNo, ConnectorNo, MeterName, OrderId, OrderSeq, PileCode, RecordNo, Sequence, UplinkName,
     },
-    order::{Delivery, DeliveryState, Order, OrderState},
+    order::Order,
     reading::MeterEvent,
     time::{BootId, ClockQuality, Mono, Now, PileTime, Stamp},
     wire::Original,
@@ -44,6 +44,7 @@ mod health;
 mod history;
 mod hold;
 mod identity;
+mod importing;
 mod joining;
 mod link;
 mod metering;
@@ -425,73 +426,9 @@ impl Site {
                 let order = known.into_iter().next().ok_or("no such order")?;
                 self.retry(order, turn)
             }
-            OperatorRequest::Import { order } => {
-                let running = self.ends_by_import(&order);
-                let is_here = !known.is_empty() || self.book.by_id(order.id).is_some();
-                if is_here && running.is_none() {
-                    return Err("on record already".to_owned());
-                }
-                Ok(self.import(*order, running, turn))
-            }
+            OperatorRequest::Import { order } => self.take_over(*order, &known, turn),
             OperatorRequest::RetireUplink { uplink } => self.retire(uplink, turn),
             OperatorRequest::MeterReplaced { meter } => self.meter_replaced(&meter, turn),
         }
-    }
-
-    /// The order that is open here and has ended in the other ledger, as after a return to an
-    /// older copy: an estimate made here would differ from what was delivered from there.
-    fn ends_by_import(&self, order: &Order) -> Option<OrderSeq> {
-        order.ending.as_ref()?;
-        let held = self.book.get(self.book.by_id(order.id)?)?;
-        // One that runs is not ended by a mere estimate.
-        let is_over = held.state == OrderState::Interrupted || !order.flags.estimated;
-        (held.state.is_open() && is_over).then_some(held.seq)
-    }
-
-    /// Takes an order from another ledger as it is; what it still owes is owed here. `running`:
-    /// the one that it ends.
-    fn import(&mut self, mut order: Order, running: Option<OrderSeq>, turn: &mut Turn) -> String {
-        order.seq = running.unwrap_or_else(|| self.book.next_seq());
-        let seq = order.seq;
-        if order.ending.is_none() {
-            order.ending = Some(figures::estimated(&order, turn.stamp()));
-            order.flags.estimated = true;
-        }
-        let was_settled = order.state == OrderState::Settled;
-        let place = self.book.next_place();
-        let deliveries = self.new_deliveries(place).into_iter().map(|new| {
-            let known = order.delivery(&new.uplink).cloned();
-            // Its place in the other ledger says nothing here.
-            let known = known.map(|delivery| Delivery { place, ..delivery });
-            known.unwrap_or_else(|| match was_settled && !self.wants_past(&new.uplink, &order) {
-                // Settled there: whoever is missing never asked for it.
-                true => Delivery { state: DeliveryState::Retired, ..new },
-                false => new,
-            })
-        });
-        order.deliveries = deliveries.collect();
-        order.state = OrderState::Recorded;
-        let owed: Vec<UplinkName> = order
-            .deliveries
-            .iter()
-            .filter(|delivery| delivery.state.is_owed())
-            .map(|delivery| delivery.uplink.clone())
-            .collect();
-        let id = order.id;
-        self.book.record(order.clone(), turn);
-        if running.is_some() {
-            self.let_go(&order);
-        }
-        for name in &owed {
-            if let Some(link) = self.links.get_mut(name) {
-                link.outbox.add((place, seq), turn.now.wall.unix_ms);
-            }
-        }
-        if was_settled {
-            // It stays so, though somebody may be owed it.
-            self.book.settle(seq, turn);
-        }
-        self.settle_if_done(seq, turn);
-        format!("order {id} imported")
     }
 }

@@ -5,24 +5,22 @@
 //! is copied under one read transaction, page by page as SQLite gives them, so the copy is the
 //! ledger as it was at one moment; that of a stopped one is copied with its log.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, backup::Backup as Pages, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Options, Summary, Verdict,
-    copy::{file_of, hold_still, with_suffix},
-    error::LedgerError,
-    journal,
-    note::{self, Note},
-    open, reader, salvage, schema, verify,
+    Summary, Verdict, copy::with_suffix, error::LedgerError, open, reader, schema, verify,
 };
-use crate::sys::{file, user};
+
+mod head;
+mod seat;
+mod source;
+
+pub use head::{schema_of, schema_of_this_program};
+pub use seat::{Lock, Replaced, Seated};
+pub use source::Source;
 
 /// What this program writes, and the only format it reads.
 const FORMAT: &str = "1";
@@ -84,75 +82,6 @@ impl About {
     }
 }
 
-/// A ledger that is open to be copied.
-#[derive(Debug)]
-pub struct Source(Life);
-
-#[derive(Debug)]
-enum Life {
-    /// A read transaction is open: what is copied is the ledger of this moment.
-    Running(Connection),
-    /// No controller starts while the lock is held.
-    Stopped { _lock: Option<File>, file: File, log: Option<File> },
-}
-
-impl Source {
-    /// Opens the ledger of a data directory, or a ledger file, whether or not a controller of
-    /// whatever version runs on it. Root opens it as the owner of its directory: a link leads only
-    /// to what that user may read, and nothing is made beside it.
-    ///
-    /// # Errors
-    ///
-    /// `Corrupt`, `Io`.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let file = file_of(path);
-        user::act_as_keeper_of(&file, || match hold_still(&file) {
-            Err(LedgerError::Locked(_)) => Ok(Self(Life::Running(running(&file)?))),
-            lock => {
-                let (lock, log) = (lock?, with_suffix(&file, "-wal"));
-                let log = if log.exists() { Some(file::open(&log)?) } else { None };
-                Ok(Self(Life::Stopped { _lock: lock, file: file::open(&file)?, log }))
-            }
-        })?
-    }
-
-    /// Copies it into a file that must not be there, for the caller alone to read.
-    ///
-    /// # Errors
-    ///
-    /// `Full`, `Corrupt`, `Io`.
-    pub fn copy_to(self, path: &Path) -> Result<Draft, LedgerError> {
-        let mut file = new_file(path)?;
-        match self.0 {
-            Life::Running(from) => {
-                drop(file);
-                let mut to = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-                to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
-                Pages::new(&from, &mut to)?.run_to_completion(
-                    i32::MAX,
-                    std::time::Duration::ZERO,
-                    None,
-                )?;
-            }
-            Life::Stopped { _lock, file: mut from, log } => {
-                io::copy(&mut from, &mut file)?;
-                if let Some(mut log) = log {
-                    io::copy(&mut log, &mut new_file(&with_suffix(path, "-wal"))?)?;
-                }
-            }
-        }
-        Draft::open(path)
-    }
-}
-
-fn running(file: &Path) -> Result<Connection, LedgerError> {
-    let conn = open::connect_to_read(file, &Options::default())?;
-    conn.execute_batch("BEGIN")?;
-    // Begins reading, and opens whatever has to be open for it.
-    schema::version(&conn)?;
-    Ok(conn)
-}
-
 fn new_file(path: &Path) -> Result<File, LedgerError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     Ok(File::options().write(true).create_new(true).mode(0o600).open(path)?)
@@ -189,7 +118,7 @@ impl Draft {
     /// `Corrupt` if it is none, `Io`.
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
         // One with a log beside it is no backup, and opening it would make files.
-        if head_of(path)?[WRITE_VERSION] != ROLLBACK {
+        if !head::is_without_log(path)? {
             return Err(LedgerError::corrupt("it is no backup"));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -328,40 +257,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Number of the schema of a ledger, as the head of its file has it. Nothing is opened but that
-/// file; what stands in the log only is not seen.
-///
-/// # Errors
-///
-/// `Corrupt` if it is no database, `Io`.
-pub fn schema_of(path: &Path) -> Result<i64, LedgerError> {
-    let head = head_of(&file_of(path))?;
-    let version = head[USER_VERSION].try_into().map(u32::from_be_bytes);
-    Ok(version.map_or(0, i64::from))
-}
-
-/// Where the head of a file has the number of its schema, and how it is written.
-const USER_VERSION: std::ops::Range<usize> = 60..64;
-const WRITE_VERSION: usize = 18;
-/// Written without a log beside it.
-const ROLLBACK: u8 = 1;
-
-/// The head of a database: <https://www.sqlite.org/fileformat.html>, section 1.3.
-fn head_of(file: &Path) -> Result<[u8; 100], LedgerError> {
-    let mut head = [0; 100];
-    let read = file::open(file)?.read_exact(&mut head);
-    if read.is_err() || !head.starts_with(b"SQLite format 3\0") {
-        return Err(LedgerError::corrupt("it is not a database"));
-    }
-    Ok(head)
-}
-
-/// Number of the schema that this program brings a ledger to.
-#[must_use]
-pub fn schema_of_this_program() -> i64 {
-    i64::try_from(schema::MIGRATIONS.len()).expect("there are few steps")
-}
-
 /// Removes a file that was to become a backup, with what SQLite has made beside it.
 ///
 /// # Errors
@@ -372,116 +267,4 @@ pub fn discard(path: &Path) -> Result<(), LedgerError> {
         open::remove_if_there(&with_suffix(path, suffix))?;
     }
     Ok(())
-}
-
-/// A data directory on which no controller runs, for as long as this lives.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
-
-impl Lock {
-    /// Takes it.
-    ///
-    /// # Errors
-    ///
-    /// `Locked` if a controller runs there, `Full`, `Io`.
-    pub fn take(dir: &Path) -> Result<Self, LedgerError> {
-        open::lock(dir).map(Self)
-    }
-}
-
-/// Where a backup is copied to before it is checked.
-const NEW_FILE: &str = "ledger.restore.db";
-
-/// Every member of the group may read a ledger, nobody else.
-const MODE: u32 = 0o640;
-
-/// A backup on its way into a data directory; what is not put in its seat is removed again.
-#[derive(Debug)]
-pub struct Seated {
-    /// `None` only while it takes its seat.
-    draft: Option<Draft>,
-    dir: PathBuf,
-}
-
-/// What a restored ledger has replaced.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Replaced {
-    /// Where the former ledger is kept.
-    pub aside: Option<PathBuf>,
-    /// Journal rows of the former ledger beyond the restored one's.
-    pub newer_rows: Option<u64>,
-}
-
-impl Seated {
-    /// Copies a backup into a data directory.
-    ///
-    /// # Errors
-    ///
-    /// `Full`, `Io`, and `Corrupt` if it is no database.
-    pub fn copy(mut backup: File, dir: &Path) -> Result<Self, LedgerError> {
-        let path = dir.join(NEW_FILE);
-        discard(&path)?;
-        let mut seated = Self { draft: None, dir: dir.to_owned() };
-        io::copy(&mut backup, &mut new_file(&path)?)?;
-        seated.draft = Some(Draft::open(&path)?);
-        Ok(seated)
-    }
-
-    fn draft(&mut self) -> &mut Draft {
-        self.draft.as_mut().expect("only taking the seat takes it")
-    }
-
-    /// As [`Draft::check`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Draft::check`].
-    pub fn check(&mut self) -> Result<(Summary, Verdict), LedgerError> {
-        self.draft().check()
-    }
-
-    /// As [`Draft::luggage`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Draft::luggage`].
-    pub fn luggage(&mut self) -> Result<Vec<Item>, LedgerError> {
-        self.draft().luggage()
-    }
-
-    /// Makes it the ledger of the directory, without the other files. The former one is kept under
-    /// another name. Cut off at any point, the next start of the controller finds the one or the
-    /// other, whole.
-    ///
-    /// # Errors
-    ///
-    /// `Full`, `Io`.
-    pub fn take_seat(mut self) -> Result<Replaced, LedgerError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let draft = self.draft.take().expect("only this takes it");
-        draft.strip()?;
-        let head = journal::head(&draft.conn)?;
-        draft.close()?;
-        let new = self.dir.join(NEW_FILE);
-        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
-        // From here on the start of a controller ends what is cut off.
-        let whole = self.dir.join(salvage::NEW_FILE);
-        discard(&whole)?;
-        fs::rename(new, whole)?;
-        File::open(&self.dir)?.sync_all()?;
-        let aside = open::set_aside(&self.dir, "before-restore")?;
-        salvage::finish(&self.dir)?;
-        let noted = note::read(&self.dir).unwrap_or_default();
-        note::write(&self.dir, &Note { boot: noted.boot, head })?;
-        let newer = noted.head.n.checked_sub(head.n).filter(|rows| *rows > 0);
-        Ok(Replaced { newer_rows: newer.filter(|_| aside.is_some()), aside })
-    }
-}
-
-impl Drop for Seated {
-    fn drop(&mut self) {
-        drop(self.draft.take());
-        // What cannot be removed is replaced by the next restore.
-        let _ = discard(&self.dir.join(NEW_FILE));
-    }
 }
