@@ -9,7 +9,7 @@ mirror() {
       return
     fi
   done < <(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(CODENAME)' 'Created-By: Packages')
-  printf 'http://deb.debian.org/debian\n'
+  fail 'apt knows no mirror of Debian; hint: apt-get update'
 }
 
 # Prints the tree of a release, which is made if it is not there. One of another architecture is
