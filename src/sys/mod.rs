@@ -113,12 +113,7 @@ pub fn limit_unsent_bytes(socket: &impl AsRawFd, bytes: u32) -> io::Result<()> {
 ///
 /// When the directory cannot be written; the old file is then untouched.
 pub fn replace_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let beside = |suffix: &str| {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(suffix);
-        path.with_file_name(name)
-    };
-    let (new, old) = (beside(".new"), beside(".old"));
+    let (new, old) = (file::beside(path, ".new"), file::beside(path, ".old"));
     let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;

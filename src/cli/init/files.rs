@@ -14,7 +14,10 @@ use rustix::{
 };
 
 use super::GROUP;
-use crate::sys::user::{group_named, is_root};
+use crate::sys::{
+    file::beside,
+    user::{group_named, is_root},
+};
 
 /// Predecessors that are kept of one file; whoever has more has not looked for long.
 const MAX_OLD: u32 = 1000;
@@ -184,13 +187,6 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many old ones are kept"))
-}
-
-/// A name beside a file's.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
 }
 
 fn ignore_missing(done: io::Result<()>) -> io::Result<()> {

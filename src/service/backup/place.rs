@@ -12,7 +12,10 @@ use anyhow::{Context as _, anyhow};
 use super::{Belongs, directory_of};
 use crate::{
     ledger::backup::Item,
-    sys::user::{self, User},
+    sys::{
+        file::beside,
+        user::{self, User},
+    },
 };
 
 /// User and group of the service, where a package has made them.
@@ -193,10 +196,4 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many old ones are kept"))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
 }
